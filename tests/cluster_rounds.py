@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from tests.support.cluster.nats import Nats, running
 from tests.support.cluster.stores import Node, said
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import PATIENCE
 
 ROOMS = ("lobby", "attic", "cellar", "garden")
@@ -40,7 +40,7 @@ class ClusterRound:
         for node in self.nodes:
             for room in ROOMS:
                 node.store.subscribe(room)
-                waited(node.store.before(room, None, 0))
+                wait_for(node.store.before(room, None, 0))
 
     def post_for(self, seconds: float) -> None:
         """Let both servers post for so many seconds, as fast as they are acknowledged."""
@@ -99,13 +99,13 @@ class ClusterRound:
             assert one == other, f"the servers were told {room} otherwise"
             kept = [row[2] for row in one]
             assert kept == sorted(set(kept)), f"{room} was told out of order, or twice"
-            there = waited(self.nodes[0].store.before(room, None, len(one) + 10))
+            there = wait_for(self.nodes[0].store.before(room, None, len(one) + 10))
             assert [number for number, _ in there] == kept, f"{room} lost something"
         assert not any(node.failures for node in self.nodes), "something was refused"
 
     def close(self) -> None:
         for node in self.nodes:
-            waited(node.store.close())
+            wait_for(node.store.close())
 
 
 def play(nats: Nats, random: Random, kills: int) -> int:

@@ -397,7 +397,7 @@ class Channel:
     ]
 
 
-def test_what_a_module_loads_is_what_its_folder_may_know() -> None:
+def test_a_module_loads_only_what_its_folder_may_know() -> None:
     unwanted = []
     for name in modules():
         if short(name).split(".")[0] not in TWISTED_FOLDERS:

@@ -27,7 +27,7 @@ from chatd.store.sqlite.store import SqliteStore, StoreError, connect
 from tests.kill_rounds import OPTIONS, SendingBot
 from tests.store.test_stores import RecordingObserver, started
 from tests.support.callers import Netcat
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import PATIENCE, Served
 
 DAY = 86400.0
@@ -50,7 +50,7 @@ def kept(folder: Path, events: Iterable[tuple[str, KeptEvent]]) -> None:
         store.post(room, f"{room} {number}", event)
         wanted += 1
     turn.run_until(lambda: sum(map(len, keeper.stored_in.values())) == wanted)
-    waited(store.close())
+    wait_for(store.close())
 
 
 def said(count: int, nick: str = "ada", text: str = "word") -> list[tuple[str, KeptEvent]]:
@@ -517,12 +517,12 @@ def test_all_messages_of_a_forgotten_user_are_deleted_and_no_others(admin: Admin
     for path in admin.folder.iterdir():
         assert b"zyzzyva" not in path.read_bytes(), path
     store, turn, keeper = opened(admin.folder)
-    assert waited(store.search(["lobby", "attic@1.1"], SearchQuery(("zyzzyva",)), 0, 10)) == []
-    assert len(waited(store.search(["lobby"], SearchQuery(("apple",)), 0, 10_000))) == 600
+    assert wait_for(store.search(["lobby", "attic@1.1"], SearchQuery(("zyzzyva",)), 0, 10)) == []
+    assert len(wait_for(store.search(["lobby"], SearchQuery(("apple",)), 0, 10_000))) == 600
     store.post("lobby", "next", Said(NOON, "ada", "x"))
     turn.run_until(lambda: "lobby" in keeper.stored_in)
     assert keeper.stored_in["lobby"][0][1] == 1201, "numbers go on"
-    waited(store.close())
+    wait_for(store.close())
     assert admin("check") == "all is well: 602 messages in 2 rooms\n"
     assert admin("forget-person", "ada", "--yes") == "1 message of ada deleted\n"
     assert admin("check") == "all is well: 601 messages in 2 rooms\n"
@@ -560,7 +560,7 @@ def test_an_account_is_forgotten_with_its_profile_roles_and_private_messages(adm
     for number, (room, event, account) in enumerate(said_there):
         store.post(room, str(number), event, account)
     turn.run_until(lambda: sum(map(len, keeper.stored_in.values())) == len(said_there))
-    waited(store.close())
+    wait_for(store.close())
     keep_records(
         admin.folder,
         ("account", "ada", {"nick": "Ada", "keys": [], "created": NOON}),
@@ -623,7 +623,7 @@ def test_messages_that_users_deleted_are_no_fault(admin: Admin) -> None:
     for number in (1, 2, 5):
         store.post("lobby", f"delete {number}", Deleted(NOON, "ada", "ada", number))
     turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == 9)
-    waited(store.close())
+    wait_for(store.close())
     assert admin("check") == "all is well: 2 messages in 1 room\n"
     assert "ada: another (edited)\n" in admin("export", "lobby")
     assert b'"edited": true' in admin("export", "lobby", "--json").encode()
@@ -834,7 +834,7 @@ def test_the_lock_is_the_one_of_the_server(tmp_path: Path) -> None:
         files.locked(tmp_path / files.DATABASE),
     ):
         pass
-    waited(store.close())
+    wait_for(store.close())
     with files.locked(tmp_path / files.DATABASE), pytest.raises(StoreError):
         opened(tmp_path)
 

@@ -483,7 +483,7 @@ class Tty:
         self.terminal.dataReceived(text.encode())
 
     def shows(self) -> list[str]:
-        self.display.takes(self.stdio.value())
+        self.display.feed(self.stdio.value())
         self.stdio.clear()
         return self.display.lines
 

@@ -32,40 +32,40 @@ from chatd.clients.window.rooms import MAX_ROOMS
 from chatd.clients.window.status import DialogKind, Phase
 from chatd.wire.json.objects import BadObject, Object
 from tests.support.callers import Netcat
+from tests.support.memory_server import ClientConnection, FakeTransport, MemoryServer
 from tests.support.served import PATIENCE, Served
-from tests.support.wires import Building, Transport, Wire
 
 
 class Person:
     """A user's model of a window, connected to a server in memory."""
 
-    def __init__(self, building: Building, nick: str, *, connected: bool = True) -> None:
-        self.building = building
+    def __init__(self, server: MemoryServer, nick: str, *, connected: bool = True) -> None:
+        self.server = server
         self.model = Model(nick, lambda: 0.0)
         self.rooms = self.model.rooms
         if connected:
             self.connects()
 
     def connects(self) -> None:
-        self.wire: Wire = self.building.connects()
+        self.connection: ClientConnection = self.server.connects()
         self._codec = JsonLines()
         self.sends(self.model.connected())
 
     def loses_the_connection(self) -> None:
-        self.wire.goes()
+        self.connection.loses_connection()
         self.model.lost("The server has closed the connection.", 3.0)
 
     def sends(self, requests: list[dict[str, object]] | None) -> None:
         """Send requests, and those that follow from their answers."""
-        self.wire.sends(b"".join(json.dumps(each).encode() for each in requests or []))
+        self.connection.sends(b"".join(json.dumps(each).encode() for each in requests or []))
         self.hears()
 
     def hears(self) -> None:
-        while data := self.wire.gets():
+        while data := self.connection.receives():
             for value in self._codec.receive_data(data):
                 assert isinstance(value, Object), value
                 requests = self.model.received(value.fields)
-                self.wire.sends(b"".join(json.dumps(each).encode() for each in requests))
+                self.connection.sends(b"".join(json.dumps(each).encode() for each in requests))
 
     def types(self, text: str, to: str = "") -> None:
         self.sends(self.model.type(text, to))
@@ -82,23 +82,23 @@ class Person:
 
 
 @pytest.fixture
-def building() -> Building:
-    return Building()
+def server() -> MemoryServer:
+    return MemoryServer()
 
 
 # The model, with a real server in memory ----------------------------------------------------------
 
 
-def test_a_new_user_enters_the_lobby_and_sees_its_members(building: Building) -> None:
-    building.enters("bob")
-    ada = Person(building, "ada")
+def test_a_new_user_enters_the_lobby_and_sees_its_members(server: MemoryServer) -> None:
+    server.enters("bob")
+    ada = Person(server, "ada")
     assert ada.model.status.phase is Phase.JOINED
     assert (ada.rooms.names, ada.rooms.current) == (["lobby"], "lobby")
     assert ada.people() == ["ada", "bob"]
 
 
-def test_the_lobby_may_have_another_name(building: Building) -> None:
-    ada = Person(building, "ada", connected=False)
+def test_the_lobby_may_have_another_name(server: MemoryServer) -> None:
+    ada = Person(server, "ada", connected=False)
     ada.model.connected()
     requests = ada.model.received({"isConnected": True, "errorCode": -1})
     assert requests == [{"history": "lobby", "count": 1, "id": 1}]
@@ -113,18 +113,18 @@ def test_the_lobby_may_have_another_name(building: Building) -> None:
     assert (ada.rooms.current, ada.rooms["salon"].topic) == ("salon", "Tea")
 
 
-def test_an_own_message_is_shown_once_and_sent_to_the_others(building: Building) -> None:
-    ada, bob = Person(building, "ada"), Person(building, "bob")
+def test_an_own_message_is_shown_once_and_sent_to_the_others(server: MemoryServer) -> None:
+    ada, bob = Person(server, "ada"), Person(server, "bob")
     ada.types("hello"), bob.types("hi")
     assert bob.sees() == ["ada: hello", "bob: hi"]
     assert ada.sees() == ["-- bob joined", "ada: hello", "bob: hi"]
     assert [line.kind for line in ada.rooms["lobby"].lines] == [Kind.NOTICE, Kind.OWN, Kind.SAID]
 
 
-def test_history_is_shown_in_its_order(building: Building) -> None:
-    bob = building.enters("bob")
+def test_history_is_shown_in_its_order(server: MemoryServer) -> None:
+    bob = server.enters("bob")
     bob.sends(b"one\n/me waves\n")
-    ada = Person(building, "ada")
+    ada = Person(server, "ada")
     assert ada.sees() == ["bob: one", "* bob waves"]
 
 
@@ -151,8 +151,8 @@ def test_the_echo_of_an_acknowledged_message_is_not_shown_again() -> None:
     assert len(model.rooms["lobby"].lines) == 2
 
 
-def test_a_private_message_is_marked_and_goes_to_one_user(building: Building) -> None:
-    ada, bob, cy = (Person(building, nick) for nick in ("ada", "bob", "cy"))
+def test_a_private_message_is_marked_and_goes_to_one_user(server: MemoryServer) -> None:
+    ada, bob, cy = (Person(server, nick) for nick in ("ada", "bob", "cy"))
     ada.types("psst", to="bob")
     assert ada.sees()[-1] == "[private] you -> bob: psst"
     assert bob.sees()[-1] == "[private] ada -> you: psst"
@@ -162,22 +162,22 @@ def test_a_private_message_is_marked_and_goes_to_one_user(building: Building) ->
     assert ada.sees()[-1] == "!! There is nobody called nobody; /users says who is here."
 
 
-def test_the_list_of_members_follows_the_events(building: Building) -> None:
-    ada = Person(building, "ada")
-    ned = building.enters("ned")
+def test_the_list_of_members_follows_the_events(server: MemoryServer) -> None:
+    ada = Person(server, "ada")
+    ned = server.enters("ned")
     assert ada.people() == ["ada", "ned"]
     ned.sends(b"/nick fred\n")
     assert ada.people() == ["ada", "fred"]
     assert ada.sees()[-1] == "-- ned is now fred"
     ned.sends(b"/join attic\n/leave lobby\n")
     assert ada.people() == ["ada"]
-    ned.sends(b"/join lobby\n"), ned.goes()
+    ned.sends(b"/join lobby\n"), ned.loses_connection()
     assert ada.people() == ["ada"]
     assert ada.sees()[-1].startswith("-- fred is gone")
 
 
-def test_rooms_are_joined_shown_and_left(building: Building) -> None:
-    ada, bob = Person(building, "ada"), Person(building, "bob")
+def test_rooms_are_joined_shown_and_left(server: MemoryServer) -> None:
+    ada, bob = Person(server, "ada"), Person(server, "bob")
     ada.types("/join attic")
     assert (ada.rooms.current, ada.people("attic")) == ("attic", ["ada"])
     bob.types("anyone?")
@@ -195,19 +195,19 @@ def test_rooms_are_joined_shown_and_left(building: Building) -> None:
     assert len(ada.sees()) == 1
 
 
-def test_a_topic_is_set_and_shown(building: Building) -> None:
-    ada = Person(building, "ada")
+def test_a_topic_is_set_and_shown(server: MemoryServer) -> None:
+    ada = Person(server, "ada")
     ada.types("/join attic"), ada.types("/topic Old books")
     assert ada.sees()[-1] == "-- ada set the topic: Old books"
-    bob = Person(building, "bob")
+    bob = Person(server, "bob")
     bob.types("/join attic")
     assert bob.rooms["attic"].topic == ada.rooms["attic"].topic == "Old books"
 
 
-def test_a_kicked_user_sees_why_and_the_room_is_closed(building: Building) -> None:
-    ned = building.enters("ned")
+def test_a_kicked_user_sees_why_and_the_room_is_closed(server: MemoryServer) -> None:
+    ned = server.enters("ned")
     ned.sends(b"/join attic\n")
-    ada, bob = Person(building, "ada"), Person(building, "bob")
+    ada, bob = Person(server, "ada"), Person(server, "bob")
     ada.types("/join attic"), bob.types("/join attic")
     ned.sends(b"/kick ada too loud\n")
     assert ada.sees()[-1] == "!! You were kicked from attic by ned: too loud"
@@ -216,9 +216,9 @@ def test_a_kicked_user_sees_why_and_the_room_is_closed(building: Building) -> No
     assert bob.people("attic") == ["ned", "bob"]
 
 
-def test_a_taken_nick_opens_the_dialog_for_another_one(building: Building) -> None:
-    building.enters("ada")
-    other = Person(building, "ada")
+def test_a_taken_nick_opens_the_dialog_for_another_one(server: MemoryServer) -> None:
+    server.enters("ada")
+    other = Person(server, "ada")
     asking = other.model.status.dialog
     assert asking is not None
     assert asking.kind is DialogKind.NAME
@@ -229,9 +229,9 @@ def test_a_taken_nick_opens_the_dialog_for_another_one(building: Building) -> No
 
 
 def test_after_a_reconnect_the_user_is_in_the_same_rooms_and_reads_missed_messages(
-    building: Building,
+    server: MemoryServer,
 ) -> None:
-    ada, bob = Person(building, "ada"), Person(building, "bob")
+    ada, bob = Person(server, "ada"), Person(server, "bob")
     for person in (ada, bob):
         person.types("/join attic"), person.types(f"I am {person.model.nick}")
     ada.hears(), ada.loses_the_connection()
@@ -251,8 +251,8 @@ def test_after_a_reconnect_the_user_is_in_the_same_rooms_and_reads_missed_messag
     ]
 
 
-def test_a_notice_says_that_more_was_missed_than_the_history_shows(building: Building) -> None:
-    ada, bob = Person(building, "ada"), Person(building, "bob")
+def test_a_notice_says_that_more_was_missed_than_the_history_shows(server: MemoryServer) -> None:
+    ada, bob = Person(server, "ada"), Person(server, "bob")
     ada.types("I am off")
     ada.loses_the_connection()
     for number in range(HISTORY_MISSED + 1):
@@ -272,15 +272,17 @@ def test_a_closed_dialog_does_not_reopen_at_every_attempt() -> None:
     assert status.dialog is not None
 
 
-def test_unacknowledged_messages_are_listed_when_the_connection_is_lost(building: Building) -> None:
-    ada = Person(building, "ada")
+def test_unacknowledged_messages_are_listed_when_the_connection_is_lost(
+    server: MemoryServer,
+) -> None:
+    ada = Person(server, "ada")
     ada.model.type("are you there?")
     ada.loses_the_connection()
     assert ada.sees()[-1] == "!! Perhaps not delivered: are you there?"
 
 
-def test_text_that_cannot_be_sent_stays_in_the_field(building: Building) -> None:
-    ada = Person(building, "ada")
+def test_text_that_cannot_be_sent_stays_in_the_field(server: MemoryServer) -> None:
+    ada = Person(server, "ada")
     assert ada.model.type("a" * (MESSAGE_BYTES + 1)) is None
     assert ada.sees()[-1] == "!! A message has at most 4096 bytes."
     assert ada.model.type("/nonsense") is None
@@ -412,9 +414,9 @@ class Endpoint:
     def refuses(self) -> None:
         self.attempts[-1][1].errback(Failure(ConnectionRefusedError()))
 
-    def accepts(self) -> Transport:
+    def accepts(self) -> FakeTransport:
         factory, attempt = self.attempts[-1]
-        self.protocol, transport = factory.buildProtocol(None), Transport()
+        self.protocol, transport = factory.buildProtocol(None), FakeTransport()
         self.protocol.makeConnection(transport)
         attempt.callback(self.protocol)
         return transport
@@ -444,7 +446,7 @@ class Attempts:
         """Return how many attempts there have been."""
         return len(self.endpoint.attempts)
 
-    def come_in(self) -> Transport:
+    def come_in(self) -> FakeTransport:
         """Connect, and let the server accept the nick."""
         self.connection.connect()
         transport = self.endpoint.accepts()
@@ -453,7 +455,7 @@ class Attempts:
         return transport
 
 
-def objects(transport: Transport) -> list[dict[str, Any]]:
+def objects(transport: FakeTransport) -> list[dict[str, Any]]:
     """Return what was written since the last call."""
     lines = transport.value().splitlines()
     transport.clear()
@@ -683,15 +685,15 @@ def display(client: Callable[[str], str]) -> Iterator[Display]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Served]:
-    with Served(tmp_path, options=("--per-address", "none")) as served:
-        yield served
+def served(tmp_path: Path) -> Iterator[Served]:
+    with Served(tmp_path, options=("--per-address", "none")) as server:
+        yield server
 
 
-def test_two_users_talk_and_one_of_them_uses_the_window(display: Display, server: Served) -> None:
-    window = display.opens("ada", server.port())
+def test_two_users_talk_and_one_of_them_uses_the_window(display: Display, served: Served) -> None:
+    window = display.opens("ada", served.port())
     ada = display.shows("^ada in lobby - chatd$")
-    with Netcat(server.port()) as bob:
+    with Netcat(served.port()) as bob:
         bob.greeted()
         display.types(ada, "hello from a window")
         bob.hears("ada: hello from a window")
@@ -708,12 +710,12 @@ def test_two_users_talk_and_one_of_them_uses_the_window(display: Display, server
     assert ended(window) == (0, "")
 
 
-def test_a_taken_nick_opens_a_dialog_that_accepts_another(display: Display, server: Served) -> None:
-    with Netcat(server.port()) as bob:
+def test_a_taken_nick_opens_a_dialog_that_accepts_another(display: Display, served: Served) -> None:
+    with Netcat(served.port()) as bob:
         bob.greeted()
         bob.says("/nick ada")
         bob.hears("now known as ada")
-        window = display.opens("ada", server.port())
+        window = display.opens("ada", served.port())
         display.shows("^chatd: another name$")
         display.answers("^chatd: another name$", "ada2", then="^ada2 in lobby - chatd$")
         bob.hears("ada2 joined lobby")

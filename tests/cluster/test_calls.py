@@ -1,4 +1,4 @@
-"""Remote calls on the bus: servers of the previous version understand them, and are understood."""
+"""Encoding of remote calls on the bus, which servers of other versions understand."""
 
 import json
 
@@ -20,7 +20,7 @@ from chatd.chat.peers import (
 )
 from chatd.cluster.calls import decode, encode
 
-#: What each call is on the bus: its word, and its values in their order.
+#: Remote calls, each with its word on the bus and its values in order.
 ON_THE_BUS = [
     (Kick("attic", "why", 1.5), "kick", ["attic", "why", 1.5, None]),
     (Kick("attic", "", 1.5, ("nick:bob", "{}")), "kick", ["attic", "", 1.5, ["nick:bob", "{}"]]),
@@ -37,7 +37,7 @@ ON_THE_BUS = [
 
 
 @pytest.mark.parametrize(("call", "word", "values"), ON_THE_BUS)
-def test_a_call_has_its_word_and_its_values_in_their_order(
+def test_a_call_is_encoded_as_its_word_and_its_values_in_order(
     call: RemoteCall, word: str, values: list[object]
 ) -> None:
     assert json.loads(json.dumps(encode(call))) == [word, values]
@@ -45,10 +45,10 @@ def test_a_call_has_its_word_and_its_values_in_their_order(
     assert decode(word, [*values, "of a newer server"]) == call
 
 
-def test_a_call_that_is_not_known_here_is_none() -> None:
+def test_an_unknown_or_incomplete_call_is_decoded_as_none() -> None:
     assert decode("dance", ["bob"]) is None
     assert decode("kick", ["too few"]) is None
 
 
-def test_a_role_that_only_a_newer_server_knows_is_that_of_a_member() -> None:
+def test_an_unknown_role_of_a_newer_server_is_decoded_as_member() -> None:
     assert decode("role", ["attic", "bishop"]) == SetRole("attic", Role.MEMBER)

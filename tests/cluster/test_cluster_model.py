@@ -1,9 +1,9 @@
-"""Everybody on several servers against one simple model: one order, one list of who is where.
+"""Model test of several servers: they behave as one, for every user and in every room.
 
-The model knows rooms, who is in them, and what each member is to be shown of what is said there.
-In every step somebody does something at some server, or several do so at once, or a server comes,
-dies, or is cut off for a while; then what the servers tell each other arrives, and all of them have
-to agree with the model.
+The model knows rooms, their members, and what each member is to be shown of the messages there.
+In every step users act on some server, one at a time or several at once, or a server starts, dies
+or is disconnected for a while; then the messages between the servers are delivered, and all servers
+have to agree with the model.
 """
 
 from __future__ import annotations
@@ -26,382 +26,393 @@ from hypothesis.stateful import (
 )
 
 from chatd.chat.events import Role
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.cluster.nats import Nats
-from tests.support.cluster.nats_servers import NatsTown
-from tests.support.cluster.servers import Town
+from tests.support.cluster.nats_cluster import NatsCluster
 from tests.support.people import Server, User
 
 NICKS = ("ada", "bob", "cy", "dee")
 ROOMS = ("lobby", "attic", "cellar")
 #: People, and servers, at a time.
-CROWD, SERVERS = 6, 3
+MAX_USERS, MAX_SERVERS = 6, 3
 
 nicks = st.sampled_from(NICKS)
 rooms = st.sampled_from(ROOMS)
-places = st.integers(0, 11)
-Doing = tuple[str, int, str]
-doings = st.lists(
-    st.tuples(st.sampled_from(["say", "join", "leave", "topic"]), places, rooms), max_size=6
+indexes = st.integers(0, 11)
+Action = tuple[str, int, str]
+actions = st.lists(
+    st.tuples(st.sampled_from(["say", "join", "leave", "topic"]), indexes, rooms), max_size=6
 )
 
-#: What somebody said or did carries a word that nobody else has: w17.
+#: Every message contains a word of its own, such as w17.
 _WORD = re.compile(r"(?<!\S)w\d+(?!\S)")
 
 
 @dataclass(eq=False)
-class Who:
-    """Somebody, and the words that they are to be shown of each room, in order."""
+class ModelUser:
+    """A user in the model.
 
-    someone: User
+    ``expected`` has the words that they are to be shown in each room, in order, under "" those of
+    direct messages; ``seen`` has the words that they were shown, ``last_words`` the word of their
+    last message in each room.
+    """
+
+    chat_user: User
     server: Server
     nick: str
     rooms: list[str] = field(default_factory=list)
-    words: dict[str, list[str]] = field(default_factory=dict)
-    shown: list[str] = field(default_factory=list)
-    last: dict[str, str] = field(default_factory=dict)
+    expected: dict[str, list[str]] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    last_words: dict[str, str] = field(default_factory=dict)
 
     def sees(self) -> list[str]:
-        """What is new on the screen; the words in it are remembered."""
-        lines = self.someone.sees()
+        """Return the new lines, and note the words in them."""
+        lines = self.chat_user.sees()
         for line in lines:
-            if not line.startswith("   "):  # which is a list, or history
-                self.shown += _WORD.findall(line)
+            if not line.startswith("   "):  # as lists and the history do
+                self.seen += _WORD.findall(line)
         return lines
 
-    def is_to_see(self, word: str, room: str) -> None:
-        """They are to be shown a word once, after what they were to be shown of a room before."""
-        self.words.setdefault(room, []).append(word)
+    def expect(self, word: str, room: str) -> None:
+        """Expect a word once, after the words expected in the room so far."""
+        self.expected.setdefault(room, []).append(word)
 
-    def does(self, line: str) -> list[str]:
-        """Do something, and see what comes of it at once."""
+    def types(self, line: str) -> list[str]:
+        """Type a line; return the lines that it causes at once."""
         self.sees()
-        self.someone.types(line)
+        self.chat_user.types(line)
         return self.sees()
 
 
-class Towns(RuleBasedStateMachine):
-    """Rooms as lists of nicks, and what everybody is to be shown."""
+class ClusterModel(RuleBasedStateMachine):
+    """Users, the members and topics of rooms, and what each user is to be shown.
 
-    make: Callable[[int], Town | NatsTown] = Town
+    ``late`` has the words that arrive once the server ``disconnected`` is connected again, each
+    with its room and the members who are to be shown it.  ``topic_candidates`` has the topics of
+    each room that were set at once: one of them is to hold.
+    """
+
+    make_cluster: Callable[[int], ChatCluster | NatsCluster] = ChatCluster
 
     def __init__(self) -> None:
         super().__init__()
-        self.people: list[Who] = []
-        self.members: dict[str, list[Who]] = {"lobby": []}
+        self.users: list[ModelUser] = []
+        self.members: dict[str, list[ModelUser]] = {"lobby": []}
         self.topics: dict[str, str] = {}
-        self.cut_off: Server | None = None
-        self.waiting: list[tuple[str, str, list[Who]]] = []
-        self.wanted: dict[str, set[str]] = {}
+        self.disconnected: Server | None = None
+        self.late: list[tuple[str, str, list[ModelUser]]] = []
+        self.topic_candidates: dict[str, set[str]] = {}
         self._words = (f"w{number}" for number in count(1))
 
     def teardown(self) -> None:
-        self.town.close()
+        self.cluster.close()
 
-    @initialize(servers=st.integers(2, SERVERS))
+    @initialize(servers=st.integers(2, MAX_SERVERS))
     def begin(self, servers: int) -> None:
-        self.town = type(self).make(servers)
+        self.cluster = type(self).make_cluster(servers)
 
-    # Somebody, somewhere --------------------------------------------------------------------------
+    # Users and servers ----------------------------------------------------------------------------
 
-    def server(self, at: int) -> Server:
-        return self.town.servers[at % len(self.town.servers)]
+    def server(self, index: int) -> Server:
+        return self.cluster.servers[index % len(self.cluster.servers)]
 
-    def who(self, at: int) -> Who | None:
-        return self.people[at % len(self.people)] if self.people else None
+    def user(self, index: int) -> ModelUser | None:
+        return self.users[index % len(self.users)] if self.users else None
 
-    def carries(self, nick: str) -> Who | None:
-        return next((each for each in self.people if each.nick == nick), None)
+    def user_with_nick(self, nick: str) -> ModelUser | None:
+        return next((each for each in self.users if each.nick == nick), None)
 
-    def role(self, who: Who, room: str) -> Role:
-        there = who.server.chat.rooms[room]
-        return there.members[who.someone.session.person].role
+    def role(self, user: ModelUser, room: str) -> Role:
+        members = user.server.chat.rooms[room].members
+        return members[user.chat_user.session.person].role
 
-    def settle(self) -> None:
-        self.town.settle()
+    def deliver_all(self) -> None:
+        self.cluster.deliver_all()
 
-    # What people do -------------------------------------------------------------------------------
+    # Actions of users -----------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.people) < CROWD)
-    @rule(at=places, nick=nicks)
-    def comes(self, at: int, nick: str) -> None:
-        server = self.server(at)
-        who = Who(server.enters(nick), server, nick)
-        if self.carries(nick) is None:
-            assert who.someone.nick == nick
+    @precondition(lambda self: len(self.users) < MAX_USERS)
+    @rule(index=indexes, nick=nicks)
+    def enter(self, index: int, nick: str) -> None:
+        server = self.server(index)
+        user = ModelUser(server.enters(nick), server, nick)
+        if self.user_with_nick(nick) is None:
+            assert user.chat_user.nick == nick
         else:
-            assert self.carries(who.someone.nick) is None
-        who.nick = who.someone.nick
-        who.rooms.append("lobby")
-        self.people.append(who)
-        self.members["lobby"].append(who)
-        self.settle()
+            assert self.user_with_nick(user.chat_user.nick) is None
+        user.nick = user.chat_user.nick
+        user.rooms.append("lobby")
+        self.users.append(user)
+        self.members["lobby"].append(user)
+        self.deliver_all()
 
-    @rule(at=places)
-    def goes(self, at: int) -> None:
-        who = self.who(at)
-        if who is not None:
-            who.someone.leaves("bye")
-            self.is_gone(who)
-            self.settle()
+    @rule(index=indexes)
+    def leave_server(self, index: int) -> None:
+        user = self.user(index)
+        if user is not None:
+            user.chat_user.leaves("bye")
+            self.remove_user(user)
+            self.deliver_all()
 
-    def is_gone(self, who: Who) -> None:
-        self.people.remove(who)
-        for room in tuple(who.rooms):
-            self.is_out(who, room)
+    def remove_user(self, user: ModelUser) -> None:
+        self.users.remove(user)
+        for room in tuple(user.rooms):
+            self.remove_member(user, room)
 
-    def is_out(self, who: Who, room: str) -> None:
-        who.rooms.remove(room)
-        who.last.pop(room, None)
-        for _, where, members in self.waiting:  # they are gone when it comes
-            if where == room and who in members:
-                members.remove(who)
-        self.members[room].remove(who)
+    def remove_member(self, user: ModelUser, room: str) -> None:
+        user.rooms.remove(room)
+        user.last_words.pop(room, None)
+        for _, late_room, members in self.late:  # they have left when it arrives
+            if late_room == room and user in members:
+                members.remove(user)
+        self.members[room].remove(user)
         if not self.members[room] and room != "lobby":
             del self.members[room]
             self.topics.pop(room, None)
 
-    @rule(at=places, room=rooms)
-    def joins(self, at: int, room: str) -> None:
-        who = self.who(at)
-        if who is None or room in who.rooms:
+    @rule(index=indexes, room=rooms)
+    def join(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is None or room in user.rooms:
             return
         opened = room not in self.members
-        told = who.does(f"/join {room}")
+        answer = user.types(f"/join {room}")
         if opened:
-            assert f"-- You opened {room}; it is yours." in told
-        self.members.setdefault(room, []).append(who)
-        who.rooms.append(room)
-        self.settle()
+            assert f"-- You opened {room}; it is yours." in answer
+        self.members.setdefault(room, []).append(user)
+        user.rooms.append(room)
+        self.deliver_all()
 
-    @rule(at=places, room=rooms)
-    def parts(self, at: int, room: str) -> None:
-        who = self.who(at)
-        if who is None:
+    @rule(index=indexes, room=rooms)
+    def leave_room(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is None:
             return
-        told = who.does(f"/leave {room}")
-        if room in who.rooms:
-            self.is_out(who, room)
-            assert told[0].startswith(f"-- You left {room}")
+        answer = user.types(f"/leave {room}")
+        if room in user.rooms:
+            self.remove_member(user, room)
+            assert answer[0].startswith(f"-- You left {room}")
         elif room in self.members:
-            assert told == [f"-- You are not in {room}; /join {room} takes you there."]
+            assert answer == [f"-- You are not in {room}; /join {room} takes you there."]
         else:
-            assert told == [f"-- There is no room {room}; /rooms lists them."]
-        self.settle()
+            assert answer == [f"-- There is no room {room}; /rooms lists them."]
+        self.deliver_all()
 
-    @rule(at=places, room=rooms, act=st.booleans())
-    def says(self, at: int, room: str, act: bool) -> None:
-        who = self.who(at)
-        if who is not None and room in who.rooms:
-            self.speaks(who, room, act=act)
-            self.settle()
+    @rule(index=indexes, room=rooms, act=st.booleans())
+    def say(self, index: int, room: str, act: bool) -> None:
+        user = self.user(index)
+        if user is not None and room in user.rooms:
+            self.say_a_word(user, room, act=act)
+            self.deliver_all()
 
-    def speaks(self, who: Who, room: str, *, act: bool = False) -> None:
+    def say_a_word(self, user: ModelUser, room: str, *, act: bool = False) -> None:
         word = next(self._words)
-        who.does(f"/focus {room}")
-        who.does(f"/me {word}" if act else word)
-        self.is_shown(who, room, word)
-        who.last[room] = word
+        user.types(f"/focus {room}")
+        user.types(f"/me {word}" if act else word)
+        self.expect_for_members(user, room, word)
+        user.last_words[room] = word
 
-    def is_shown(self, who: Who, room: str, word: str) -> None:
-        others = [member for member in self.members[room] if member is not who]
-        if self.cut_off is not None:
-            far = [each for each in others if self.cut_off in (who.server, each.server)]
-            self.waiting.append((word, room, far))
+    def expect_for_members(self, user: ModelUser, room: str, word: str) -> None:
+        others = [member for member in self.members[room] if member is not user]
+        if self.disconnected is not None:
+            far = [each for each in others if self.disconnected in (user.server, each.server)]
+            self.late.append((word, room, far))
             others = [each for each in others if each not in far]
         for member in others:
-            member.is_to_see(word, room)
+            member.expect(word, room)
 
-    @rule(at=places, room=rooms)
-    def edits(self, at: int, room: str) -> None:
-        who = self.who(at)
-        if who is not None and room in who.last and room in who.rooms:
+    @rule(index=indexes, room=rooms)
+    def edit(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is not None and room in user.last_words and room in user.rooms:
             word = next(self._words)
-            who.does(f"/focus {room}")
-            assert not any("--" in line for line in who.does(f"/edit {word}"))
+            user.types(f"/focus {room}")
+            assert not any("--" in line for line in user.types(f"/edit {word}"))
             for member in self.members[room]:
-                member.is_to_see(word, room)
-            self.settle()
+                member.expect(word, room)
+            self.deliver_all()
 
-    @rule(at=places, room=rooms)
-    def deletes(self, at: int, room: str) -> None:
-        who = self.who(at)
-        if who is not None and room in who.last and room in who.rooms:
-            del who.last[room]
-            who.does(f"/focus {room}")
-            others = [member for member in self.members[room] if member is not who]
+    @rule(index=indexes, room=rooms)
+    def delete(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is not None and room in user.last_words and room in user.rooms:
+            del user.last_words[room]
+            user.types(f"/focus {room}")
+            others = [member for member in self.members[room] if member is not user]
             for member in others:
                 member.sees()
-            who.does("/delete")
-            self.settle()
+            user.types("/delete")
+            self.deliver_all()
             for member in others:
                 lines = member.sees()
-                assert f"-- {who.nick} deleted a message in {room}" in lines or (
-                    f"-- {who.nick} deleted a message" in lines
+                assert f"-- {user.nick} deleted a message in {room}" in lines or (
+                    f"-- {user.nick} deleted a message" in lines
                 )
 
-    @rule(at=places, nick=nicks)
-    def tells(self, at: int, nick: str) -> None:
-        who, other = self.who(at), self.carries(nick)
-        if who is None or other is who:
+    @rule(index=indexes, nick=nicks)
+    def send_direct(self, index: int, nick: str) -> None:
+        user, other = self.user(index), self.user_with_nick(nick)
+        if user is None or other is user:
             return
         word = next(self._words)
-        told = who.does(f"/dm {nick} {word}")
+        answer = user.types(f"/dm {nick} {word}")
         if other is None:
-            assert told == [f"-- There is nobody called {nick}; /users says who is here."]
+            assert answer == [f"-- There is nobody called {nick}; /users says who is here."]
             return
-        assert told == [f"[you -> {nick}] {word}"]
-        who.is_to_see(word, "")
-        self.settle()
-        assert f"[{who.nick} -> you] {word}" in other.sees()
-        other.is_to_see(word, "")
+        assert answer == [f"[you -> {nick}] {word}"]
+        user.expect(word, "")
+        self.deliver_all()
+        assert f"[{user.nick} -> you] {word}" in other.sees()
+        other.expect(word, "")
 
-    @rule(at=places, nick=nicks)
-    def renames(self, at: int, nick: str) -> None:
-        who = self.who(at)
-        if who is None or who.nick == nick:
+    @rule(index=indexes, nick=nicks)
+    def rename(self, index: int, nick: str) -> None:
+        user = self.user(index)
+        if user is None or user.nick == nick:
             return
-        told = who.does(f"/nick {nick}")
-        if self.carries(nick) is not None:
-            assert told == [f"-- {nick} is taken, or looks like a nick that is."]
+        answer = user.types(f"/nick {nick}")
+        if self.user_with_nick(nick) is not None:
+            assert answer == [f"-- {nick} is taken, or looks like a nick that is."]
         else:
-            assert told == [f"-- You are now known as {nick}."]
-            who.nick = nick
-        self.settle()
+            assert answer == [f"-- You are now known as {nick}."]
+            user.nick = nick
+        self.deliver_all()
 
-    @rule(at=places, nick=nicks, room=rooms)
-    def kicks(self, at: int, nick: str, room: str) -> None:
-        who, other = self.who(at), self.carries(nick)
-        if who is None or other is None or who is other or room not in who.rooms:
+    @rule(index=indexes, nick=nicks, room=rooms)
+    def kick(self, index: int, nick: str, room: str) -> None:
+        user, other = self.user(index), self.user_with_nick(nick)
+        if user is None or other is None or user is other or room not in user.rooms:
             return
-        who.does(f"/focus {room}")
-        may = self.role(who, room) is not Role.MEMBER
-        stronger = other in self.members[room] and self.role(other, room) is not Role.MEMBER
-        told = who.does(f"/kick {nick}")
-        if not may:
-            assert told == [f"-- Only a moderator of {room} may do that."]
-        elif room in other.rooms and not stronger:
-            self.settle()
+        user.types(f"/focus {room}")
+        is_moderator = self.role(user, room) is not Role.MEMBER
+        is_protected = other in self.members[room] and self.role(other, room) is not Role.MEMBER
+        answer = user.types(f"/kick {nick}")
+        if not is_moderator:
+            assert answer == [f"-- Only a moderator of {room} may do that."]
+        elif room in other.rooms and not is_protected:
+            self.deliver_all()
             assert any(f"-- You were kicked from {room}" in line for line in other.sees())
-            self.is_out(other, room)
-        self.settle()
+            self.remove_member(other, room)
+        self.deliver_all()
 
-    @rule(at=places, room=rooms)
-    def sets_topic(self, at: int, room: str) -> None:
-        who = self.who(at)
-        if who is None or room not in who.rooms:
+    @rule(index=indexes, room=rooms)
+    def set_topic(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is None or room not in user.rooms:
             return
         topic = f"topic {next(self._words)[1:]}"
-        who.does(f"/focus {room}")
-        told = who.does(f"/topic {topic}")
-        if self.role(who, room) is Role.MEMBER:
-            assert told == [f"-- Only a moderator of {room} may do that."]
+        user.types(f"/focus {room}")
+        answer = user.types(f"/topic {topic}")
+        if self.role(user, room) is Role.MEMBER:
+            assert answer == [f"-- Only a moderator of {room} may do that."]
         else:
             self.topics[room] = topic
-        self.settle()
+        self.deliver_all()
 
-    @rule(at=places, nick=nicks, room=rooms)
-    def promotes(self, at: int, nick: str, room: str) -> None:
-        who, other = self.who(at), self.carries(nick)
-        if who is None or other is None or room not in who.rooms or room not in other.rooms:
+    @rule(index=indexes, nick=nicks, room=rooms)
+    def promote(self, index: int, nick: str, room: str) -> None:
+        user, other = self.user(index), self.user_with_nick(nick)
+        if user is None or other is None or room not in user.rooms or room not in other.rooms:
             return
-        if self.role(who, room) is Role.OWNER and self.role(other, room) is Role.MEMBER:
-            who.does(f"/focus {room}")
-            who.does(f"/op {nick}")
-            self.settle()
+        if self.role(user, room) is Role.OWNER and self.role(other, room) is Role.MEMBER:
+            user.types(f"/focus {room}")
+            user.types(f"/op {nick}")
+            self.deliver_all()
             assert self.role(other, room) is Role.MODERATOR
 
-    # What servers do ------------------------------------------------------------------------------
+    # Servers --------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.town.servers) < SERVERS)
+    @precondition(lambda self: len(self.cluster.servers) < MAX_SERVERS)
     @rule()
-    def a_server_comes(self) -> None:
-        self.town.add()
+    def start_server(self) -> None:
+        self.cluster.add_server()
 
-    @precondition(lambda self: len(self.town.servers) > 1)
-    @rule(at=places)
-    def a_server_dies(self, at: int) -> None:
-        server = self.server(at)
-        self.town.kill(server)
-        for who in [each for each in self.people if each.server is server]:
-            self.is_gone(who)
-        self.town.leases_end()
-        self.settle()
+    @precondition(lambda self: len(self.cluster.servers) > 1)
+    @rule(index=indexes)
+    def kill_server(self, index: int) -> None:
+        server = self.server(index)
+        self.cluster.kill(server)
+        for user in [each for each in self.users if each.server is server]:
+            self.remove_user(user)
+        self.cluster.expire_leases()
+        self.deliver_all()
 
-    @rule(does=doings)
-    def several_do_something_at_once(self, does: Sequence[Doing]) -> None:
-        for doing in does:
-            self.does_at_once(*doing)
-        self.agrees()
+    @rule(chosen=actions)
+    def act_at_once(self, chosen: Sequence[Action]) -> None:
+        for action in chosen:
+            self.act_without_delivery(*action)
+        self.settle_topics()
 
-    @rule(at=places, does=doings)
-    def a_server_is_cut_off(self, at: int, does: Sequence[Doing]) -> None:
-        server = self.server(at)
-        self.town.cut(server)
-        # What is said at the server that is cut off comes after what the others say.
-        self.cut_off = server
-        for cut_off in (False, True):
-            for doing in does:
-                who = self.who(doing[1])
-                if who is not None and (who.server is server) is cut_off:
-                    self.does_at_once(*doing)
-        for word, room, members in self.waiting:
+    @rule(index=indexes, chosen=actions)
+    def act_while_a_server_is_disconnected(self, index: int, chosen: Sequence[Action]) -> None:
+        server = self.server(index)
+        self.cluster.disconnect(server)
+        # Messages of the disconnected server are stored after those of the others.
+        self.disconnected = server
+        for is_disconnected in (False, True):
+            for action in chosen:
+                user = self.user(action[1])
+                if user is not None and (user.server is server) is is_disconnected:
+                    self.act_without_delivery(*action)
+        for word, room, members in self.late:
             for member in members:
-                member.is_to_see(word, room)
-        self.waiting.clear()
-        self.cut_off = None
-        self.town.mend(server)
-        self.agrees()
+                member.expect(word, room)
+        self.late.clear()
+        self.disconnected = None
+        self.cluster.reconnect(server)
+        self.settle_topics()
 
-    def does_at_once(self, what: str, at: int, room: str) -> None:
-        """Do something while others do something of which one has not heard."""
-        who = self.who(at)
-        if who is None:
+    def act_without_delivery(self, kind: str, index: int, room: str) -> None:
+        """Let a user act before what others did has arrived."""
+        user = self.user(index)
+        if user is None:
             return
-        if room not in who.rooms:
-            if what == "join":
-                who.does(f"/join {room}")
-                self.members.setdefault(room, []).append(who)
-                who.rooms.append(room)
-        elif what == "say":
-            self.speaks(who, room)
-        elif what == "leave":
-            who.does(f"/leave {room}")
-            self.is_out(who, room)
-        elif what == "topic":
+        if room not in user.rooms:
+            if kind == "join":
+                user.types(f"/join {room}")
+                self.members.setdefault(room, []).append(user)
+                user.rooms.append(room)
+        elif kind == "say":
+            self.say_a_word(user, room)
+        elif kind == "leave":
+            user.types(f"/leave {room}")
+            self.remove_member(user, room)
+        elif kind == "topic":
             topic = f"topic {next(self._words)[1:]}"
-            who.does(f"/focus {room}")
-            who.does(f"/topic {topic}")
-            self.wanted.setdefault(room, set()).add(topic)
+            user.types(f"/focus {room}")
+            user.types(f"/topic {topic}")
+            self.topic_candidates.setdefault(room, set()).add(topic)
 
-    def agrees(self) -> None:
-        """Of several topics that were set at once, one is that of the room; which has an owner."""
-        self.settle()
+    def settle_topics(self) -> None:
+        """Let the servers agree, and take over the topics on which they did."""
+        self.deliver_all()
         for _ in range(3):
-            self.town.beat(5)
-        for room, topics in self.wanted.items():
+            self.cluster.advance(5)
+        for room, topics in self.topic_candidates.items():
             if room in self.members:
-                topic = self.town.servers[0].chat.rooms[room].settings.topic
+                topic = self.cluster.servers[0].chat.rooms[room].settings.topic
                 if topic in topics:
                     self.topics[room] = topic
-        self.wanted.clear()
+        self.topic_candidates.clear()
 
-    # What holds -----------------------------------------------------------------------------------
+    # Invariants -----------------------------------------------------------------------------------
 
     @invariant()
-    def all_servers_know_who_is_where(self) -> None:
-        for server in self.town.servers:
-            here = sorted(person.nick for person in server.chat.people.everyone())
-            assert here == sorted(who.nick for who in self.people)
-            there = {
+    def all_servers_know_all_users_and_members(self) -> None:
+        for server in self.cluster.servers:
+            nicks_here = sorted(person.nick for person in server.chat.people.everyone())
+            assert nicks_here == sorted(user.nick for user in self.users)
+            members_here = {
                 name: sorted(person.nick for person in room.members)
                 for name, room in server.chat.rooms.items()
             }
-            assert there == {
-                name: sorted(who.nick for who in members) for name, members in self.members.items()
+            assert members_here == {
+                name: sorted(user.nick for user in members)
+                for name, members in self.members.items()
             }
 
     @invariant()
-    def all_servers_know_what_a_room_is_like(self) -> None:
+    def all_servers_know_topics_and_roles(self) -> None:
         for name in self.members:
             seen = {
                 (
@@ -411,33 +422,33 @@ class Towns(RuleBasedStateMachine):
                         for person, member in server.chat.rooms[name].members.items()
                     ),
                 )
-                for server in self.town.servers
+                for server in self.cluster.servers
             }
             [(topic, *roles)] = seen
             assert topic == self.topics.get(name, "")
             owners = [nick for nick, role in roles if role == "owner"]
-            assert bool(owners) == (name != "lobby")  # who open one at once both own it
+            assert bool(owners) == (name != "lobby")  # users who open a room at once all own it
 
     @invariant()
-    def everybody_is_shown_everything_once_in_the_order_of_the_rooms(self) -> None:
-        for who in self.people:
-            who.sees()
-            assert sorted(who.shown) == sorted(chain(*who.words.values()))
-            for words in who.words.values():
-                assert [word for word in who.shown if word in set(words)] == words
+    def everyone_sees_each_word_once_in_the_order_of_its_room(self) -> None:
+        for user in self.users:
+            user.sees()
+            assert sorted(user.seen) == sorted(chain(*user.expected.values()))
+            for words in user.expected.values():
+                assert [word for word in user.seen if word in set(words)] == words
 
 
-def chosen(examples: int, steps: int) -> settings:
+def model_settings(examples: int, steps: int) -> settings:
     examples *= int(os.environ.get("CHATD_TEST_CONVERSATIONS", "70"))
     return settings(max_examples=examples // 70, stateful_step_count=steps)
 
 
-def test_people_on_several_servers_are_on_one() -> None:
-    run_state_machine_as_test(Towns, settings=chosen(60, 30))
+def test_several_servers_behave_as_one() -> None:
+    run_state_machine_as_test(ClusterModel, settings=model_settings(60, 30))
 
 
-def test_people_on_several_servers_of_a_real_cluster_are_on_one(nats: Nats) -> None:
-    class Real(Towns):
-        make = staticmethod(lambda servers: NatsTown(nats.account(), servers))
+def test_several_servers_on_nats_behave_as_one(nats: Nats) -> None:
+    class NatsClusterModel(ClusterModel):
+        make_cluster = staticmethod(lambda servers: NatsCluster(nats.account(), servers))
 
-    run_state_machine_as_test(Real, settings=chosen(5, 20))
+    run_state_machine_as_test(NatsClusterModel, settings=model_settings(5, 20))

@@ -1,4 +1,4 @@
-"""Whatever people do on several servers, at once or not: in the end all servers know the same."""
+"""Convergence: after any actions on several servers, all of them have the same state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Server, User
 
 NICKS = ("ada", "bob", "cy", "dan")
@@ -52,14 +52,14 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.integers(0, len(NICKS) - 1), st.sampled_from(LINES)),
         st.tuples(st.integers(0, len(NICKS) - 1), st.just("leaves")),
-        st.just((0, "settle")),
+        st.just((0, "deliver")),
     ),
     max_size=40,
 )
 
 
-def known(server: Server) -> dict[str, Any]:
-    """Everything that a server has to know as the others do."""
+def replicated_state(server: Server) -> dict[str, Any]:
+    """Return the state that a server has to have in common with the others."""
     chat = server.chat
     return {
         "people": {
@@ -88,25 +88,27 @@ def known(server: Server) -> dict[str, Any]:
     }
 
 
-def play(steps: list[tuple[int, str]]) -> Town:
-    town = Town(3)
-    people: dict[int, User] = {}
-    for who, line in steps:
-        server = town.servers[who % 3]
-        if line == "settle":
-            town.settle()
+def run_steps(steps: list[tuple[int, str]]) -> ChatCluster:
+    """Run steps, each the index of a nick and a line, on three servers; return these."""
+    cluster = ChatCluster(3)
+    users: dict[int, User] = {}
+    for index, line in steps:
+        server = cluster.servers[index % 3]
+        if line == "deliver":
+            cluster.deliver_all()
         elif line == "leaves":
-            if who in people:
-                people.pop(who).leaves()
+            if index in users:
+                users.pop(index).leaves()
         else:
-            if who not in people:
-                people[who] = server.enters(NICKS[who], address=f"192.0.2.{who % 2}")
-            if people[who].session in people[who].session.person.sessions:
-                people[who].types(line)
-    town.settle()
+            if index not in users:
+                users[index] = server.enters(NICKS[index], address=f"192.0.2.{index % 2}")
+            user = users[index]
+            if user.session in user.session.person.sessions:
+                user.types(line)
+    cluster.deliver_all()
     for _ in range(3):
-        town.beat(5)
-    return town
+        cluster.advance(5)
+    return cluster
 
 
 ROOM = (3, "/join attic")
@@ -114,25 +116,27 @@ ROOM = (3, "/join attic")
 
 @settings(max_examples=100, deadline=None)
 @given(STEPS)
-@example([ROOM, (3, "/topic new things"), (0, "settle"), (3, "leaves"), (1, "/join attic")])
-@example([ROOM, (3, "/ban bob"), (0, "settle"), (3, "/topic b"), (0, "/join attic"), (3, "leaves")])
-@example([ROOM, (3, "/ban cy"), (0, "settle"), (3, "/leave attic"), ROOM])
-@example([ROOM, (0, "settle"), (3, "leaves"), ROOM, (3, "/room slow 5")])
+@example([ROOM, (3, "/topic new things"), (0, "deliver"), (3, "leaves"), (1, "/join attic")])
 @example(
-    [ROOM, (3, "/room private on"), (1, "/back"), (0, "settle"), (3, "/invite bob"), (1, "leaves")]
+    [ROOM, (3, "/ban bob"), (0, "deliver"), (3, "/topic b"), (0, "/join attic"), (3, "leaves")]
+)
+@example([ROOM, (3, "/ban cy"), (0, "deliver"), (3, "/leave attic"), ROOM])
+@example([ROOM, (0, "deliver"), (3, "leaves"), ROOM, (3, "/room slow 5")])
+@example(
+    [ROOM, (3, "/room private on"), (1, "/back"), (0, "deliver"), (3, "/invite bob"), (1, "leaves")]
 )
 @example(
     [
         (1, "/join attic"),
         ROOM,
-        (0, "settle"),
+        (0, "deliver"),
         (3, "leaves"),
         (1, "/topic old things"),
         (1, "leaves"),
         (0, "/join attic"),
     ]
 )
-def test_in_the_end_all_servers_know_the_same(steps: list[tuple[int, str]]) -> None:
-    first, *others = map(known, play(steps).servers)
+def test_all_servers_converge_to_the_same_state(steps: list[tuple[int, str]]) -> None:
+    first, *others = map(replicated_state, run_steps(steps).servers)
     for other in others:
         assert other == first

@@ -1,215 +1,232 @@
-"""Private messages, and who ignores whom, where the two are on two servers."""
+"""Direct messages and ignored users, between two servers."""
 
 from __future__ import annotations
 
 import pytest
 
 from chatd.chat.limits import OFFLINE_MESSAGES
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Client, User
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def cluster() -> ChatCluster:
+    return ChatCluster()
 
 
-def both(town: Town) -> tuple[User, User]:
-    here, there = town.servers
+def two_users(cluster: ChatCluster) -> tuple[User, User]:
+    """Return Ada on the first server and Bob on the second."""
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", address="198.51.100.20")
-    town.settle()
+    cluster.deliver_all()
     ada.sees(), bob.sees()
     return ada, bob
 
 
-def test_who_is_away_elsewhere_is_said_to_be_at_once(town: Town) -> None:
-    ada, bob = both(town)
+def test_the_away_message_of_a_remote_user_is_shown_at_once(cluster: ChatCluster) -> None:
+    ada, bob = two_users(cluster)
     bob.types("/away lunch")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/dm bob psst")
     assert ada.sees() == ["[you -> bob] psst", "-- bob is away: lunch"]
     bob.types("/back")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/dm bob psst")
     assert ada.sees() == ["[you -> bob] psst"]
 
 
-def test_an_answer_finds_who_has_another_nick_by_now_and_not_who_is_gone(town: Town) -> None:
-    ada, bob = both(town)
+def test_a_reply_follows_a_rename_and_fails_once_the_sender_is_gone(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = two_users(cluster)
     ada.types("/dm bob psst")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/nick grace")
-    town.settle()
+    cluster.deliver_all()
     bob.sees(), ada.sees()
     bob.types("/reply what")
-    town.settle()
+    cluster.deliver_all()
     assert ada.sees() == ["[bob -> you] what"]
     ada.leaves()
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("/reply what")
     assert bob.sees() == ["-- grace is gone."]
 
 
-def test_an_answer_finds_who_wrote_although_something_was_not_heard(town: Town) -> None:
-    here, _ = town.servers
-    ada, bob = both(town)
+def test_a_reply_reaches_the_sender_although_a_message_between_servers_was_lost(
+    cluster: ChatCluster,
+) -> None:
+    here, _ = cluster.servers
+    ada, bob = two_users(cluster)
     ada.types("/dm bob psst")
-    town.settle()
-    town.branches[0].cut_off = True
+    cluster.deliver_all()
+    cluster.stores[0].disconnected = True
     here.enters("cy")
-    town.settle()
-    town.branches[0].cut_off = False
+    cluster.deliver_all()
+    cluster.stores[0].disconnected = False
     here.enters("dan")
-    town.beat(5)
+    cluster.advance(5)
     bob.sees(), ada.sees()
     bob.types("/reply what")
-    town.settle()
+    cluster.deliver_all()
     assert ada.sees() == ["[bob -> you] what"]
 
 
-def test_who_is_cut_off_elsewhere_finds_what_was_said_to_them(town: Town) -> None:
-    ada, bob = both(town)
+def test_a_detached_session_on_another_server_receives_direct_messages(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = two_users(cluster)
     bob.types("/resume")
-    [told] = bob.sees()
-    token = next(word for word in told.split() if "token" in word)
+    [answer] = bob.sees()
+    token = next(word for word in answer.split() if "token" in word)
     assert bob.loses_connection() is not None
-    town.settle()
+    cluster.deliver_all()
     ada.types("/dm bob psst")
-    town.settle()
+    cluster.deliver_all()
     assert ada.sees() == ["[you -> bob] psst"]
-    again = town.servers[1].enters(lobby=False)
+    again = cluster.servers[1].enters(lobby=False)
     again.types(f"/resume {token}")
     assert "[ada -> you] psst" in again.sees()
 
 
-def test_the_owner_of_a_nick_who_is_cut_off_elsewhere_has_mail(town: Town) -> None:
-    here, there = town.servers
+def test_a_detached_account_on_another_server_gets_offline_messages(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", fingerprint=BOB)
     bob.types("/register")
-    town.settle()
-    place = bob.loses_connection()
-    assert place is not None
-    town.settle()
+    cluster.deliver_all()
+    detached = bob.loses_connection()
+    assert detached is not None
+    cluster.deliver_all()
     ada.sees()
     ada.types("/dm bob psst")
-    town.settle()
+    cluster.deliver_all()
     assert ada.sees() == [
         "[you -> bob] psst",
         "-- bob is not here now, and will be shown it then.",
     ]
-    there.chat.expire(place, there.now)
-    town.settle()
+    there.chat.expire(detached, there.now)
+    cluster.deliver_all()
     bob = here.enters("bob", fingerprint=BOB)
     assert "[ada -> you] psst" in bob.sees()
 
 
-def test_who_ignores_one_from_elsewhere_gets_no_mail_of_theirs_when_cut_off(town: Town) -> None:
-    here, there = town.servers
+def test_an_ignored_remote_user_leaves_no_offline_messages(
+    cluster: ChatCluster,
+) -> None:
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", fingerprint=BOB)
     bob.types("/register")
-    town.settle()
+    cluster.deliver_all()
     bob.types("/ignore ada")
     bob.loses_connection()
     ada.types("/dm bob psst")
-    town.settle()
+    cluster.deliver_all()
     bob = there.enters("bob", fingerprint=BOB)
     assert not any("psst" in line for line in bob.sees())
 
 
-def test_an_account_is_reached_elsewhere_under_whichever_nick(town: Town) -> None:
-    here, there = town.servers
+def test_an_account_on_another_server_is_reached_under_any_nick(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", fingerprint=BOB)
     bob.types("/register"), bob.types("/nick rob")
-    town.settle()
+    cluster.deliver_all()
     ada.sees(), bob.sees()
     ada.types("/dm bob psst")
-    town.settle()
+    cluster.deliver_all()
     assert ada.sees() == ["[you -> rob] psst"]
     assert bob.sees() == ["[ada -> you] psst"]
 
 
-def test_mail_that_was_left_while_its_owner_came_is_shown_at_once(town: Town) -> None:
-    here, there = town.servers
+def test_an_offline_message_left_while_its_addressee_enters_is_shown_at_once(
+    cluster: ChatCluster,
+) -> None:
+    here, there = cluster.servers
     bob = there.enters("bob", fingerprint=BOB)
     bob.types("/register")
     bob.leaves()
-    town.settle()
+    cluster.deliver_all()
     ada = here.enters("ada")
-    bob = there.enters("bob", fingerprint=BOB)  # of whom the other server has not heard yet
+    bob = there.enters("bob", fingerprint=BOB)  # the other server does not know it yet
     assert not any("psst" in line for line in bob.sees())
     ada.types("/dm bob psst")
     assert "[ada -> you] psst" in bob.sees()
-    town.settle()
+    cluster.deliver_all()
     assert not any("psst" in line for line in bob.sees())
 
 
-def test_who_reads_nothing_elsewhere_is_said_not_to(town: Town) -> None:
-    ada, bob = both(town)
+def test_a_remote_client_that_does_not_read_is_reported_to_the_sender(cluster: ChatCluster) -> None:
+    ada, bob = two_users(cluster)
     assert isinstance(bob.client, Client)
     bob.client.is_gone = True
     ada.types("/dm bob psst")
-    town.settle()
+    cluster.deliver_all()
     assert ada.sees()[-1] == "-- bob is not reading now; try again later."
     for _ in range(OFFLINE_MESSAGES):
         ada.types("/dm bob psst")
-    town.settle()
+    cluster.deliver_all()
 
 
-def test_who_is_ignored_remains_so_under_another_nick_and_nobody_else_is(town: Town) -> None:
-    ada, bob = both(town)
+def test_an_ignored_remote_user_stays_ignored_after_a_rename(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = two_users(cluster)
     bob.types("/ignore ada")
     for nick in ("grace", "hedy", "ida"):
         ada.types(f"/nick {nick}")
-        town.beat(5)
-    town.beat(5)
+        cluster.advance(5)
+    cluster.advance(5)
     bob.sees()
     ada.types("hello")
     assert bob.sees() == []
     assert list(bob.session.person.ignored) == ["ida"]
-    town.servers[0].enters("ada").types("good morning")
+    cluster.servers[0].enters("ada").types("good morning")
     assert bob.sees()[-1] == "ada: good morning"
 
 
-def test_who_is_ignored_comes_back_to_another_server_and_is_ignored(town: Town) -> None:
-    ada, bob = both(town)
+def test_an_ignored_user_stays_ignored_after_entering_by_another_server(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = two_users(cluster)
     bob.types("/ignore ada")
     ada.leaves()
-    town.settle()
-    again = town.servers[1].enters("ada")
+    cluster.deliver_all()
+    again = cluster.servers[1].enters("ada")
     bob.sees()
     again.types("hello")
     assert bob.sees() == []
 
 
-def test_a_guest_from_elsewhere_takes_being_ignored_along(town: Town) -> None:
-    here, there = town.servers
+def test_an_ignored_remote_guest_who_leaves_is_no_longer_ignored(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     guest, bob = here.enters(), there.enters("bob")
-    town.settle()
+    cluster.deliver_all()
     bob.types(f"/ignore {guest.nick}")
     guest.leaves()
-    town.settle()
+    cluster.deliver_all()
     assert not bob.session.person.ignored
 
 
-def test_what_a_server_does_not_answer_is_said_not_to_be_delivered(town: Town) -> None:
-    ada, bob = both(town)
-    town.branches[1].cut_off = True
+def test_a_direct_message_to_an_unreachable_server_is_reported_as_not_delivered(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = two_users(cluster)
+    cluster.stores[1].disconnected = True
     ada.types("/dm bob psst")
     assert ada.sees() == ["-- The server of bob is gone; try again soon."]
-    town.branches[1].cut_off, town.branches[0].cut_off = False, True
+    cluster.stores[1].disconnected, cluster.stores[0].disconnected = False, True
     ada.types("/dm bob psst")
     assert ada.sees() == ["-- The cluster does not answer now; try again in a moment."]
-    town.branches[0].cut_off = False
+    cluster.stores[0].disconnected = False
     ada.types("/dm bob psst")
     assert ada.sees() == ["[you -> bob] psst"]
     assert bob.sees() == ["[ada -> you] psst"]
 
 
-def test_who_has_just_gone_is_said_to_be_gone(town: Town) -> None:
-    ada, bob = both(town)
+def test_a_direct_message_to_a_user_who_has_just_left_is_refused(cluster: ChatCluster) -> None:
+    ada, bob = two_users(cluster)
     bob.leaves()
     ada.types("/dm bob psst")
     assert ada.sees() == ["-- bob left", "-- bob is gone."]

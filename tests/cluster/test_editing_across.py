@@ -1,40 +1,41 @@
-"""/edit and /delete of what was said on another server, and /history, /search and /bc across."""
+"""/edit, /delete, /history, /search and /bc with messages of several servers."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import User
 
 ADA = "SHA256:ada"
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town(3)
+def cluster() -> ChatCluster:
+    return ChatCluster(3)
 
 
-def in_attic(town: Town) -> tuple[User, User, User]:
-    """The owner of a room, and two others, each on a server of their own."""
-    here, there, third = town.servers
+def three_in_attic(cluster: ChatCluster) -> tuple[User, User, User]:
+    """Return the owner of a room and two other members, each on another server."""
+    here, there, third = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), third.enters("cy")
-    town.join("attic", ada, bob, cy)
-    for one in (ada, bob, cy):
-        one.sees()
+    cluster.join("attic", ada, bob, cy)
+    for user in (ada, bob, cy):
+        user.sees()
     return ada, bob, cy
 
 
-def seen(*people: User) -> list[list[str]]:
-    return [one.sees() for one in people]
+def screens(*users: User) -> list[list[str]]:
+    """Return the new lines of each user."""
+    return [user.sees() for user in users]
 
 
-def test_a_moderator_takes_back_what_was_said_on_another_server(town: Town) -> None:
-    ada, bob, cy = in_attic(town)
+def test_a_moderator_deletes_a_message_of_another_server(cluster: ChatCluster) -> None:
+    ada, bob, cy = three_in_attic(cluster)
     bob.types("rubbish")
-    seen(ada, bob, cy)
+    screens(ada, bob, cy)
     ada.types("/delete bob")
-    assert seen(bob, cy) == [["-- ada deleted a message of bob in attic"]] * 2
+    assert screens(bob, cy) == [["-- ada deleted a message of bob in attic"]] * 2
     bob.types("/edit sense")
     assert bob.sees() == ["-- You said nothing in attic in the last 10 minutes."]
     cy.types("/history 5")
@@ -43,10 +44,10 @@ def test_a_moderator_takes_back_what_was_said_on_another_server(town: Town) -> N
     assert cy.sees() == ["-- Only a moderator of attic may do that."]
 
 
-def test_a_message_of_another_server_goes_by_its_number(town: Town) -> None:
-    ada, bob, cy = in_attic(town)
+def test_a_message_of_another_server_is_deleted_by_its_number(cluster: ChatCluster) -> None:
+    ada, bob, cy = three_in_attic(cluster)
     bob.types("one"), bob.types("two")
-    seen(ada, bob, cy)
+    screens(ada, bob, cy)
     ada.types("/history # 5")
     first = ada.sees()[-2]
     number = next(word for word in first.split() if word.startswith("#"))
@@ -55,14 +56,14 @@ def test_a_message_of_another_server_goes_by_its_number(town: Town) -> None:
     assert [line.split()[-1] for line in cy.sees()[-1:]] == ["two"]
 
 
-def test_an_owner_changes_elsewhere_what_they_said_here(town: Town) -> None:
-    here, there, _ = town.servers
+def test_an_account_edits_and_deletes_its_message_from_another_server(cluster: ChatCluster) -> None:
+    here, there, _ = cluster.servers
     ada, bob = here.enters("ada", fingerprint=ADA), there.enters("bob")
     ada.types("/register")
-    town.settle()
+    cluster.deliver_all()
     ada.types("helo")
     ada.leaves()
-    town.settle()
+    cluster.deliver_all()
     ada = there.enters("ada", fingerprint=ADA)
     bob.sees()
     ada.types("/edit hello")
@@ -71,75 +72,81 @@ def test_an_owner_changes_elsewhere_what_they_said_here(town: Town) -> None:
     assert bob.sees() == ["-- ada deleted a message in lobby"]
 
 
-def test_who_only_has_the_nick_of_who_said_it_changes_nothing(town: Town) -> None:
-    ada, bob, _ = in_attic(town)
+def test_the_next_holder_of_a_nick_cannot_edit_the_messages_of_the_last(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob, _ = three_in_attic(cluster)
     ada.types("hello")
     ada.leaves()
-    town.settle()
-    other = town.servers[1].enters("ada")
+    cluster.deliver_all()
+    other = cluster.servers[1].enters("ada")
     other.types("/join attic")
     bob.sees(), other.sees()
     other.types("/edit goodbye")
     assert other.sees() == ["-- You said nothing in attic in the last 10 minutes."]
 
 
-def test_what_is_said_in_every_room_is_counted_with_those_elsewhere(town: Town) -> None:
-    ada, bob, cy = in_attic(town)
+def test_a_message_to_all_rooms_counts_readers_on_other_servers(cluster: ChatCluster) -> None:
+    ada, bob, cy = three_in_attic(cluster)
     ada.types("/bc hello")
     assert ada.sees() == ["-- Said in 2 rooms, to 2 other people."]
-    assert seen(bob, cy) == [["[lobby] ada: hello"]] * 2
+    assert screens(bob, cy) == [["[lobby] ada: hello"]] * 2
 
 
-def test_what_was_said_elsewhere_is_found(town: Town) -> None:
-    ada, bob, _ = in_attic(town)
+def test_a_message_of_another_server_is_found(cluster: ChatCluster) -> None:
+    ada, bob, _ = three_in_attic(cluster)
     bob.types("the key is under the mat")
-    dan = town.servers[2].enters("dan")
+    dan = cluster.servers[2].enters("dan")
     dan.types("/search in:* mat")
     assert dan.sees()[-1].endswith("[attic] bob: the key is under the mat")
     ada.types("/room private on")
-    town.settle()
+    cluster.deliver_all()
     dan.types("/search in:* mat")
     assert dan.sees() == ["-- Nothing was found."]
 
 
-def test_a_room_goes_to_its_moderator_when_the_server_of_its_owner_dies(town: Town) -> None:
-    ada, bob, cy = in_attic(town)
+def test_a_moderator_becomes_owner_when_the_server_of_the_owner_dies(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob, cy = three_in_attic(cluster)
     ada.types("/op cy")
-    town.settle()
-    seen(bob, cy)
-    town.branches[0].cut_off = True
+    cluster.deliver_all()
+    screens(bob, cy)
+    cluster.stores[0].disconnected = True
     for _ in range(7):
-        town.beat(5)
-    for one in (bob, cy):
-        assert sorted(one.sees()) == ["-- ada left", "-- cy is the owner of attic now"]
+        cluster.advance(5)
+    for user in (bob, cy):
+        assert sorted(user.sees()) == ["-- ada left", "-- cy is the owner of attic now"]
     cy.types("/topic mine now")
     assert bob.sees() == ["-- cy set the topic of attic: mine now"]
 
 
-def test_the_owner_and_their_heir_leave_at_once_and_somebody_owns_the_room(town: Town) -> None:
-    ada, bob, cy = in_attic(town)
+def test_a_room_whose_owner_and_successor_leave_at_once_has_an_owner(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob, cy = three_in_attic(cluster)
     ada.types("/leave attic"), bob.types("/leave attic")
-    town.settle()
+    cluster.deliver_all()
     for _ in range(3):
-        town.beat(5)
+        cluster.advance(5)
     cy.sees()
     cy.types("/topic mine now")
     assert cy.sees() == ["-- cy set the topic of attic: mine now"]
 
 
-def test_a_room_that_two_servers_open_at_once_has_owners_on_both(town: Town) -> None:
-    here, there, third = town.servers
+def test_a_room_that_two_servers_open_at_once_has_owners_on_both(cluster: ChatCluster) -> None:
+    here, there, third = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), third.enters("cy")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/join den"), bob.types("/join den")
-    town.settle()
+    cluster.deliver_all()
     cy.types("/join den")
-    town.settle()
+    cluster.deliver_all()
     roles = [
         {
             person.nick: member.role.value
             for person, member in server.chat.rooms["den"].members.items()
         }
-        for server in town.servers
+        for server in cluster.servers
     ]
     assert roles[0] == roles[1] == roles[2] == {"ada": "owner", "bob": "owner", "cy": "member"}

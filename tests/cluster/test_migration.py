@@ -1,4 +1,4 @@
-"""Who has lost their connection to one server comes back by another, and is where they were."""
+"""Migration: a detached session resumes on another server, with all that it had."""
 
 from __future__ import annotations
 
@@ -14,193 +14,206 @@ from chatd.cluster.migration import CAME_BY_ANOTHER_SERVER
 from chatd.store.memory import MemoryStore
 from chatd.transport.services.shutdown import GOODBYE_SECONDS, MOVED, Shutdown
 from tests.chat.actions.test_resume import words
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Client, User, result_of
 
 ADA = "SHA256:ada"
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town(3)
+def cluster() -> ChatCluster:
+    return ChatCluster(3)
 
 
-def with_account(town: Town, at: int = 0) -> User:
-    """Ada, whose nick is her own, in the lobby and in a room that others do not know of."""
-    ada = town.servers[at].enters("ada", fingerprint=ADA)
+def registered_ada(cluster: ChatCluster, at: int = 0) -> User:
+    """Return Ada, who owns her nick, in the lobby and in a room of hers."""
+    ada = cluster.servers[at].enters("ada", fingerprint=ADA)
     ada.types("/register")
     ada.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     ada.sees()
     return ada
 
 
-def comes_by(town: Town, server: int) -> User:
-    """Ada comes with her key."""
-    ada = town.servers[server].enters("", lobby=False, fingerprint=ADA)
-    town.settle()
+def enters_by_key(cluster: ChatCluster, server: int) -> User:
+    """Let Ada enter a server by her key."""
+    ada = cluster.servers[server].enters("", lobby=False, fingerprint=ADA)
+    cluster.deliver_all()
     return ada
 
 
-def closed(someone: User) -> bool:
-    return someone.client.closed
+def closed(user: User) -> bool:
+    return user.client.closed
 
 
-def people(someone: User, room: str = "lobby") -> list[str]:
-    someone.sees()
-    someone.types(f"/users {room}")
-    return sorted(line.strip() for line in someone.sees()[1:])
+def members(user: User, room: str = "lobby") -> list[str]:
+    user.sees()
+    user.types(f"/users {room}")
+    return sorted(line.strip() for line in user.sees()[1:])
 
 
-def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(town: Town) -> None:
-    ada, bob, cy = with_account(town), town.servers[1].enters("bob"), town.servers[2].enters("cy")
-    for one in (bob, cy):
-        one.types("/join attic")
-    town.settle()
+def test_a_session_resumed_on_another_server_misses_nothing_and_others_see_nothing(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob, cy = (
+        registered_ada(cluster),
+        cluster.servers[1].enters("bob"),
+        cluster.servers[2].enters("cy"),
+    )
+    for user in (bob, cy):
+        user.types("/join attic")
+    cluster.deliver_all()
     bob.types("before")
-    town.settle()
+    cluster.deliver_all()
     ada.sees(), bob.sees(), cy.sees()
     ada.loses_connection()
     bob.types("one"), bob.types("two"), cy.types("/focus lobby"), cy.types("three")
     bob.types("/dm ada alone")
-    town.settle()
+    cluster.deliver_all()
     bob.sees(), cy.sees()
-    back = comes_by(town, 1)
+    back = enters_by_key(cluster, 1)
     shown = back.sees()
     assert back.nick == "ada"
     assert shown[0] == "-- Welcome back, ada."
     assert sorted(words(shown)) == ["one", "three", "two"]
     assert "[bob -> you] alone" in shown
     bob.types("live")
-    town.settle()
+    cluster.deliver_all()
     assert words(back.sees()) == ["live"]
     back.types("here")
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["ada: here"]
     assert cy.sees()[-2:] == ["[attic] bob: live", "[attic] ada: here"]
-    for one in (bob, cy):
-        assert people(one) == ["ada", "bob", "cy"]
-        assert people(one, "attic") == ["ada (owner)", "bob", "cy"]
-    assert town.servers[0].chat.people.get("ada") is not None
-    assert len(town.servers[0].chat.detached) == 0
+    for user in (bob, cy):
+        assert members(user) == ["ada", "bob", "cy"]
+        assert members(user, "attic") == ["ada (owner)", "bob", "cy"]
+    assert cluster.servers[0].chat.people.get("ada") is not None
+    assert len(cluster.servers[0].chat.detached) == 0
 
 
-def test_who_left_a_private_room_may_come_back_to_it_at_another_server(town: Town) -> None:
-    bob = town.servers[1].enters("bob")
-    cy = town.servers[2].enters("cy", fingerprint="SHA256:cy")
-    town.join("den", bob, cy)
+def test_a_former_member_of_a_private_room_may_rejoin_on_another_server(
+    cluster: ChatCluster,
+) -> None:
+    bob = cluster.servers[1].enters("bob")
+    cy = cluster.servers[2].enters("cy", fingerprint="SHA256:cy")
+    cluster.join("den", bob, cy)
     bob.types("/room private on")
-    town.settle()
+    cluster.deliver_all()
     cy.types("/leave den")
-    town.settle()
+    cluster.deliver_all()
     cy.loses_connection()
-    town.settle()
-    back = town.servers[0].enters("", lobby=False, fingerprint="SHA256:cy")
+    cluster.deliver_all()
+    back = cluster.servers[0].enters("", lobby=False, fingerprint="SHA256:cy")
     back.sees()
-    town.join("den", back)
+    cluster.join("den", back)
     assert back.sees()[-1] == "-- You are in den, with bob."
 
 
-def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    cy = town.servers[2].enters("cy")
-    town.settle()
+def test_a_migrated_user_keeps_the_nick_and_gets_messages_on_the_new_server(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
+    cy = cluster.servers[2].enters("cy")
+    cluster.deliver_all()
     ada.loses_connection()
-    back = comes_by(town, 1)
-    assert town.servers[2].enters("ada").nick == "ada2"
-    town.settle()
+    back = enters_by_key(cluster, 1)
+    assert cluster.servers[2].enters("ada").nick == "ada2"
+    cluster.deliver_all()
     assert back.sees()[-1] == "-- Somebody with no key asked for your nick, and is ada2 now."
-    for one in (bob, cy):
-        one.types("/dm ada psst")
-        town.settle()
+    for user in (bob, cy):
+        user.types("/dm ada psst")
+        cluster.deliver_all()
     assert back.sees()[-2:] == ["[bob -> you] psst", "[cy -> you] psst"]
     back.types("/reply what")
-    town.settle()
+    cluster.deliver_all()
     assert cy.sees()[-1] == "[ada -> you] what"
     back.types("/nick grace")
-    town.settle()
+    cluster.deliver_all()
     assert cy.sees() == ["-- ada is now known as grace"]
 
 
-def test_what_was_on_its_way_to_who_has_moved_goes_after_them(town: Town) -> None:
-    ada, cy = with_account(town), town.servers[2].enters("cy")
+def test_a_call_on_its_way_follows_a_migrated_user(cluster: ChatCluster) -> None:
+    ada, cy = registered_ada(cluster), cluster.servers[2].enters("cy")
     cy.types("/join den")
-    town.settle()
+    cluster.deliver_all()
     ada.loses_connection()
     cy.types("/invite ada")
-    [letter] = [each for each in town.letters if "invite" in each[2] and "errand" in each[2]]
-    town.letters.remove(letter)
-    back = comes_by(town, 1)
+    [call] = [each for each in cluster.messages if "invite" in each[2] and "errand" in each[2]]
+    cluster.messages.remove(call)
+    back = enters_by_key(cluster, 1)
     back.sees()
-    town.letters.append(letter)
-    town.settle()
+    cluster.messages.append(call)
+    cluster.deliver_all()
     assert back.sees() == ["-- cy invites you into den; /join den takes you there."]
 
 
-def test_who_has_moved_is_told_what_is_said_to_them_alone(town: Town) -> None:
-    ada, cy = with_account(town), town.servers[2].enters("cy")
-    town.settle()
+def test_a_direct_message_follows_a_migrated_user(cluster: ChatCluster) -> None:
+    ada, cy = registered_ada(cluster), cluster.servers[2].enters("cy")
+    cluster.deliver_all()
     ada.loses_connection()
-    back = town.servers[1].enters("ada", fingerprint=ADA, lobby=False)
+    back = cluster.servers[1].enters("ada", fingerprint=ADA, lobby=False)
     back.sees(), cy.sees()
-    cy.types("/dm ada psst")  # of whose move that server has not heard
+    cy.types("/dm ada psst")  # whose server does not know of the migration
     assert back.sees() == ["[cy -> you] psst"]
     assert cy.sees()[-1] == "[you -> ada] psst"
 
 
-def test_it_is_remembered_of_so_many_where_they_went(town: Town) -> None:
-    cluster = town.servers[0].cluster
-    for number in range(MIGRATIONS_REMEMBERED + 1):
-        ada = town.servers[0].enters(f"u{number}", fingerprint=f"SHA256:{number}")
-        cluster._outgoing.moved_away(ada.session.person, "s1")
-    assert len(cluster.local._migrated) == MIGRATIONS_REMEMBERED
+def test_only_the_latest_migrations_are_remembered(cluster: ChatCluster) -> None:
+    server = cluster.servers[0]
+    local = server.cluster.local
+    users = [server.enters(f"u{number}") for number in range(MIGRATIONS_REMEMBERED + 1)]
+    numbers = [local.number(user.session.person) for user in users]
+    for user in users:
+        local.moved_away(user.session.person, "s1")
+    assert local.moved_to(numbers[0]) is None
+    assert all(local.moved_to(number) is not None for number in numbers[1:])
 
 
-def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) -> None:
-    guest, bob = town.servers[0].enters(), town.servers[1].enters("bob")
-    town.settle()
+def test_a_guest_resumes_on_another_server_by_the_token_once(cluster: ChatCluster) -> None:
+    guest, bob = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     guest.loses_connection()
     bob.types("psst")
-    town.settle()
-    other = town.servers[2].enters()
-    town.settle()
+    cluster.deliver_all()
+    other = cluster.servers[2].enters()
+    cluster.deliver_all()
     other.types("/resume nonsense")
     assert other.sees()[-1] == "-- There is no place with that token any more."
     bob.sees()
     other.types(f"/resume {token}")
-    town.settle()
+    cluster.deliver_all()
     shown = other.sees()
     assert shown[:3] == ["-- Welcome back, guest1.", "-- lobby, 1 new:", "   13:46 bob: psst"]
     assert other.nick == "guest1"
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- guest2 left"]
-    assert people(bob) == ["bob", "guest1"]
-    again = town.servers[1].enters()
+    assert members(bob) == ["bob", "guest1"]
+    again = cluster.servers[1].enters()
     again.types(f"/resume {token}")
     assert again.sees()[-1] == "-- There is no place with that token any more.", "it works once"
 
 
-def test_a_token_takes_a_place_from_a_connection_that_seems_to_live(town: Town) -> None:
-    guest, other = town.servers[0].enters(), town.servers[1].enters("bob")
-    town.settle()
+def test_a_token_takes_the_session_from_a_connection_that_seems_alive(cluster: ChatCluster) -> None:
+    guest, other = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     other.types(f"/resume {token}")
-    town.settle()
+    cluster.deliver_all()
     assert guest.sees() == ["-- Another connection has taken your place."]
     assert closed(guest)
     assert other.nick == "guest1"
 
 
-def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
-    guest, other = town.servers[0].enters(), town.servers[1].enters("bob")
-    town.settle()
+def test_a_token_that_is_replaced_during_the_migration_is_refused(cluster: ChatCluster) -> None:
+    guest, other = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     guest.client.report = DeliveryReport(unreached=1)
-    sessions = town.servers[0].chat.detached
+    sessions = cluster.servers[0].chat.detached
     rewind = sessions.rewind
 
     async def rewind_while_the_token_changes(detached: DetachedSession) -> None:
@@ -209,253 +222,268 @@ def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
 
     sessions.rewind = rewind_while_the_token_changes  # type: ignore[method-assign]
     other.types(f"/resume {token}")
-    town.settle()
+    cluster.deliver_all()
     assert other.sees()[-1] == "-- There is no place with that token any more."
     assert not closed(guest)
     assert other.nick == "bob"
 
 
-def test_a_guest_comes_back_by_their_key(town: Town) -> None:
-    ada, bob = town.servers[0].enters("ada", fingerprint=ADA), town.servers[1].enters("bob")
-    town.settle()
+def test_a_guest_resumes_on_another_server_by_key_and_ignores_the_same_users(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = cluster.servers[0].enters("ada", fingerprint=ADA), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     ada.types("/ignore bob")
     ada.loses_connection()
     bob.sees()
-    back = comes_by(town, 1)
+    back = enters_by_key(cluster, 1)
     assert back.nick == "ada"
     bob.types("hello")
-    assert words(back.sees()) == [], "whom one ignores one ignores everywhere"
+    assert words(back.sees()) == [], "ignored users are ignored on every server"
     bob.types("/nick rob")
-    town.settle()
+    cluster.deliver_all()
     bob.types("still me")
     assert words(back.sees()) == []
 
 
-def test_who_was_cut_off_without_a_word_is_fetched_with_what_did_not_arrive(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
+def test_a_session_on_a_dead_connection_migrates_with_its_unreceived_messages(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     bob.types("seen")
-    town.settle()
+    cluster.deliver_all()
     ada.sees()
     bob.types("not seen")
-    town.settle()
+    cluster.deliver_all()
     size = len(b"[lobby] bob: not seen\r\n")
     ada.client.report = DeliveryReport(unreached=size, owing=1e9)
-    back = comes_by(town, 2)
+    back = enters_by_key(cluster, 2)
     assert words(back.sees()) == ["not seen"]
     assert closed(ada)
 
 
-def test_who_is_here_by_a_connection_that_works_is_not_fetched_away(town: Town) -> None:
-    ada = with_account(town)
-    other = comes_by(town, 1)
+def test_a_session_on_a_working_connection_does_not_migrate(cluster: ChatCluster) -> None:
+    ada = registered_ada(cluster)
+    other = enters_by_key(cluster, 1)
     assert other.nick != "ada"
     assert not closed(ada)
-    town.settle()
+    cluster.deliver_all()
     assert ada.nick == "ada"
 
 
-def test_somebody_whose_server_has_died_is_where_they_were(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
+def test_a_user_of_a_dead_server_resumes_on_another(cluster: ChatCluster) -> None:
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     bob.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     bob.types("before")
-    town.beat(5)
+    cluster.advance(5)
     ada.sees()
-    town.branches[0].cut_off = True
-    for server in town.servers:
+    cluster.stores[0].disconnected = True
+    for server in cluster.servers:
         server.now += 1
     bob.types("after")
     bob.sees()
-    back = comes_by(town, 1)
+    back = enters_by_key(cluster, 1)
     assert back.nick == "ada"
     assert words(back.sees()) == ["after"]
     for _ in range(8):
-        town.beat(5)
+        cluster.advance(5)
     assert bob.sees() == [], "nobody left"
-    assert people(bob, "attic") == ["ada (owner)", "bob"]
+    assert members(bob, "attic") == ["ada (owner)", "bob"]
 
 
-def test_a_server_that_was_only_out_of_touch_lets_go_of_who_is_elsewhere_now(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
-    town.branches[0].cut_off = True
-    back = comes_by(town, 1)
-    town.branches[0].cut_off = False
-    town.beat(5)
-    town.beat(5)
+def test_a_server_that_was_isolated_disconnects_users_who_have_moved(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
+    cluster.stores[0].disconnected = True
+    back = enters_by_key(cluster, 1)
+    cluster.stores[0].disconnected = False
+    cluster.advance(5)
+    cluster.advance(5)
     assert ada.sees()[-1] == f"-- {CAME_BY_ANOTHER_SERVER.text}"
     assert closed(ada)
     bob.types("hello")
-    town.settle()
+    cluster.deliver_all()
     assert words(back.sees())[-1:] == ["hello"]
-    assert people(bob) == ["ada", "bob"]
+    assert members(bob) == ["ada", "bob"]
 
 
-def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    guest = town.servers[0].enters()
-    town.settle()
+def test_a_server_that_stops_sends_its_detached_sessions_to_another(cluster: ChatCluster) -> None:
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
+    guest = cluster.servers[0].enters()
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     bob.sees()
-    for one in (ada, guest):
-        one.loses_connection()
-        assert result_of(town.servers[0].cluster.send_away(one.session.person, "s1"))
-    town.settle()
+    for user in (ada, guest):
+        user.loses_connection()
+        assert result_of(cluster.servers[0].cluster.send_away(user.session.person, "s1"))
+    cluster.deliver_all()
     bob.types("meanwhile")
-    town.branches[0].cut_off = True
+    cluster.stores[0].disconnected = True
     for _ in range(8):
-        town.beat(5)
+        cluster.advance(5)
     assert words(bob.sees()) == []
-    assert people(bob) == ["ada (cut off)", "bob", "guest1 (cut off)"]
-    expiring = town.servers[1].expiring
+    assert members(bob) == ["ada (cut off)", "bob", "guest1 (cut off)"]
+    expiring = cluster.servers[1].expiring
     assert len(expiring) == 2
-    back = comes_by(town, 2)
+    back = enters_by_key(cluster, 2)
     assert back.nick == "ada"
     assert words(back.sees()) == ["meanwhile"]
-    other = town.servers[2].enters()
+    other = cluster.servers[2].enters()
     other.types(f"/resume {token}")
     assert other.nick == "guest1"
     for expire in expiring:
-        expire(town.servers[1].now)
-    town.settle()
-    assert people(bob) == ["ada", "bob", "guest1"]
+        expire(cluster.servers[1].now)
+    cluster.deliver_all()
+    assert members(bob) == ["ada", "bob", "guest1"]
 
 
-def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
+def test_a_migrated_session_that_nobody_resumes_expires_on_the_new_server(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     ada.loses_connection()
     bob.sees()
-    assert result_of(town.servers[0].cluster.send_away(ada.session.person, "s1"))
-    town.settle()
-    [expire] = town.servers[1].expiring
-    expire(town.servers[1].now)
-    town.settle()
+    assert result_of(cluster.servers[0].cluster.send_away(ada.session.person, "s1"))
+    cluster.deliver_all()
+    [expire] = cluster.servers[1].expiring
+    expire(cluster.servers[1].now)
+    cluster.deliver_all()
     assert bob.sees() == ["-- ada left"]
-    assert people(bob) == ["bob"]
+    assert members(bob) == ["bob"]
 
 
-def test_a_server_that_cannot_be_reached_takes_nobody(town: Town) -> None:
-    ada = with_account(town)
+def test_no_session_is_sent_to_an_unreachable_server(cluster: ChatCluster) -> None:
+    ada = registered_ada(cluster)
     ada.loses_connection()
-    town.branches[1].cut_off = True
-    assert not result_of(town.servers[0].cluster.send_away(ada.session.person, "s1"))
-    assert comes_by(town, 0).sees()[0] == "-- Welcome back, ada."
+    cluster.stores[1].disconnected = True
+    assert not result_of(cluster.servers[0].cluster.send_away(ada.session.person, "s1"))
+    assert enters_by_key(cluster, 0).sees()[0] == "-- Welcome back, ada."
 
 
-def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
+def test_a_server_that_has_just_started_accepts_an_unknown_user(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     ada.loses_connection()
-    town.add()
-    town.letters.clear()
-    assert result_of(town.servers[0].cluster.send_away(ada.session.person, "s3"))
-    town.beat(5)
-    assert people(bob) == ["ada (cut off)", "bob"]
-    back = comes_by(town, 3)
+    cluster.add_server()
+    cluster.messages.clear()
+    assert result_of(cluster.servers[0].cluster.send_away(ada.session.person, "s3"))
+    cluster.advance(5)
+    assert members(bob) == ["ada (cut off)", "bob"]
+    back = enters_by_key(cluster, 3)
     assert back.sees()[0] == "-- Welcome back, ada."
     assert sorted(back.session.person.rooms) == ["attic", "lobby"]
 
 
-def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
+def test_an_account_authenticated_without_a_key_resumes_on_another_server(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     ada.loses_connection()
     bob.types("meanwhile")
-    reader = Client()
+    client = Client()
     entered = result_of(
-        town.servers[1].chat.enter(Visitor(account="ada"), reader, town.servers[1].now)
+        cluster.servers[1].chat.enter(Visitor(account="ada"), client, cluster.servers[1].now)
     )
     assert isinstance(entered, tuple)
-    assert "-- Welcome back, ada." in User(town.servers[1], entered[0], reader).sees()
+    assert "-- Welcome back, ada." in User(cluster.servers[1], entered[0], client).sees()
 
 
-# A server that ends -------------------------------------------------------------------------------
+# A server that stops ------------------------------------------------------------------------------
 
 
-def stops(town: Town, clock: Clock) -> Deferred[None]:
-    """The first server stops, as ``systemctl stop`` has it."""
-    server = town.servers[0]
+def stop_first_server(cluster: ChatCluster, clock: Clock) -> Deferred[None]:
+    """Stop the first server, as ``systemctl stop`` does."""
+    server = cluster.servers[0]
     return Shutdown(
         server.chat, MemoryStore(), clock, lambda: server.now, server.cluster
     ).stopService()
 
 
-def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_leave(
-    town: Town,
+def test_users_of_a_server_that_stops_resume_elsewhere_and_nobody_sees_them_leave(
+    cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    guest = town.servers[0].enters()
-    town.settle()
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
+    guest = cluster.servers[0].enters()
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     bob.sees()
     clock = Clock()
-    stopped = stops(town, clock)
-    town.settle()
+    stopped = stop_first_server(cluster, clock)
+    cluster.deliver_all()
     clock.advance(GOODBYE_SECONDS)
     assert stopped.called
-    town.settle()
-    for one in (ada, guest):
-        assert one.sees()[-1] == f"-- {MOVED.text}"
-        assert closed(one)
+    cluster.deliver_all()
+    for user in (ada, guest):
+        assert user.sees()[-1] == f"-- {MOVED.text}"
+        assert closed(user)
     bob.types("meanwhile")
     assert bob.sees() == []
-    back, other = comes_by(town, 2), town.servers[1].enters()
+    back, other = enters_by_key(cluster, 2), cluster.servers[1].enters()
     assert words(back.sees()) == ["meanwhile"]
     other.types(f"/resume {token}")
     assert words(other.sees()) == ["meanwhile"]
-    town.settle()
-    assert people(bob) == ["ada", "bob", "guest1"]
+    cluster.deliver_all()
+    assert members(bob) == ["ada", "bob", "guest1"]
 
 
-def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
-    bob, bot = town.servers[1].enters("bob"), Client()
+def test_a_client_that_cannot_resume_leaves_when_the_server_stops(cluster: ChatCluster) -> None:
+    bob, bot = cluster.servers[1].enters("bob"), Client()
     bot.resumable = False
-    town.servers[0].enters("bot", client=bot)
-    town.settle()
+    cluster.servers[0].enters("bot", client=bot)
+    cluster.deliver_all()
     bob.sees()
     clock = Clock()
-    stops(town, clock)
+    stop_first_server(cluster, clock)
     assert b"Goodbye" in bot.received
     clock.advance(GOODBYE_SECONDS)
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- bot left"]
 
 
-def test_servers_that_stop_together_send_nobody_to_each_other(town: Town) -> None:
-    ada, cy = with_account(town), town.servers[2].enters("cy")
-    town.servers[1].cluster.stop_accepting()
-    town.settle()
+def test_servers_that_stop_together_send_no_session_to_each_other(cluster: ChatCluster) -> None:
+    ada, cy = registered_ada(cluster), cluster.servers[2].enters("cy")
+    cluster.servers[1].cluster.stop_accepting()
+    cluster.deliver_all()
     clock = Clock()
-    stops(town, clock)
+    stop_first_server(cluster, clock)
     assert ada.sees()[-1] == f"-- {MOVED.text}"
     assert cy.session.person.rooms
-    assert len(town.servers[2].chat.detached) == 1
-    town.servers[2].cluster.stop_accepting()
-    server = town.servers[2]
+    assert len(cluster.servers[2].chat.detached) == 1
+    cluster.servers[2].cluster.stop_accepting()
+    server = cluster.servers[2]
     Shutdown(server.chat, MemoryStore(), clock, lambda: server.now, server.cluster).stopService()
     assert cy.sees()[-1] == "-- The server is stopping. Goodbye."
     assert closed(cy)
 
 
-def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
-    ada = with_account(town)
-    for branch in town.branches[1:]:
-        branch.cut_off = True
+def test_the_last_server_disconnects_its_users_when_it_stops(cluster: ChatCluster) -> None:
+    ada = registered_ada(cluster)
+    for store in cluster.stores[1:]:
+        store.disconnected = True
     clock = Clock()
-    stops(town, clock)
+    stop_first_server(cluster, clock)
     clock.advance(GOODBYE_SECONDS)
     assert closed(ada)
 
 
-def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(town: Town) -> None:
-    ada = with_account(town)
+def test_a_session_given_up_while_the_store_is_unavailable_stays_detached(
+    cluster: ChatCluster,
+) -> None:
+    ada = registered_ada(cluster)
     ada.client.report = DeliveryReport(owing=1e9)
-    place = town.servers[0].chat.detached.take(ada.session.person)
-    assert place is not None
-    town.servers[0].chat.detached.put_back(ada.session, place)
-    assert town.servers[0].chat.detached.get(ada.session.person) is place
-    assert len(town.servers[0].expiring) == 1
+    sessions = cluster.servers[0].chat.detached
+    detached = sessions.take(ada.session.person)
+    assert detached is not None
+    sessions.put_back(ada.session, detached)
+    assert sessions.get(ada.session.person) is detached
+    assert len(cluster.servers[0].expiring) == 1

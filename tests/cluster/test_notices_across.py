@@ -1,4 +1,4 @@
-"""What people are told of each other, of what is unread and of what was done, across servers."""
+"""Notices, unread counts, /whois and the audit log, across servers."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from chatd.chat.model.preferences import Preferences
 from chatd.chat.records import audit
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Client, User, result_of
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def cluster() -> ChatCluster:
+    return ChatCluster()
 
 
-def both(town: Town) -> tuple[User, User]:
-    here, there = town.servers
+def two_in_attic(cluster: ChatCluster) -> tuple[User, User]:
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", client=Client(echoes_input=False))
-    town.settle()
-    town.join("attic", ada, bob)
+    cluster.deliver_all()
+    cluster.join("attic", ada, bob)
     ada.sees(), bob.sees()
     return ada, bob
 
 
-def test_what_is_unread_is_counted_although_numbers_have_gaps(town: Town) -> None:
-    ada, bob = both(town)
+def test_unread_messages_are_counted_although_numbers_have_gaps(cluster: ChatCluster) -> None:
+    ada, bob = two_in_attic(cluster)
     bob.types("/focus lobby")
     ada.types("one"), ada.types("two for bob")
-    town.settle()
+    cluster.deliver_all()
     assert bob.session.unread_counts() == [("attic", 2, True)]
     assert bob.session.unread_summary() == "(attic 2!)"
     bob.types("/bc three")
     assert bob.session.unread_counts() == [("attic", 3, True)]
 
 
-def test_what_one_said_oneself_elsewhere_is_not_unread(town: Town) -> None:
-    ada, bob = both(town)
+def test_an_own_message_in_another_room_is_not_unread(cluster: ChatCluster) -> None:
+    ada, bob = two_in_attic(cluster)
     bob.types("/focus lobby")
     bob.types("/bc three")
     assert bob.session.unread_counts() == []
@@ -51,34 +51,38 @@ def test_what_one_said_oneself_elsewhere_is_not_unread(town: Town) -> None:
 
 
 class Screen(Client):
-    """A terminal, which shows a room again when somebody comes back to it."""
+    """A terminal, which shows a room again when it gets the focus."""
 
     def style(self, preferences: Preferences) -> TextStyle:
         return style_for(preferences, 0, 80, 24)
 
 
-def test_who_comes_back_to_a_room_is_told_how_much_there_was_before(town: Town) -> None:
-    here, there = town.servers
+def test_a_room_that_gets_the_focus_shows_how_many_messages_came_before(
+    cluster: ChatCluster,
+) -> None:
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", client=Screen(echoes_input=False))
-    town.settle()
-    town.join("attic", ada, bob)
+    cluster.deliver_all()
+    cluster.join("attic", ada, bob)
     bob.types("/set replay 2"), bob.types("/focus lobby")
     for word in ("one", "two", "three", "four", "five"):
         ada.types(word)
     bob.sees()
     bob.types("/focus attic")
-    told = bob.sees()
-    assert told[1] == "--- attic, 2 new, after 3 more that /history has ---"
-    assert [line.rpartition(" ")[2] for line in told[3:]] == ["four", "five"]
+    shown = bob.sees()
+    assert shown[1] == "--- attic, 2 new, after 3 more that /history has ---"
+    assert [line.rpartition(" ")[2] for line in shown[3:]] == ["four", "five"]
 
 
-def test_how_long_somebody_elsewhere_is_idle_is_asked_there(town: Town) -> None:
-    ada, bob = both(town)
-    town.beat(120)
-    cy = town.servers[0].enters("cy")
-    cy.types("/dm ada hello")  # nothing of which another server hears
+def test_the_idle_time_of_a_remote_user_is_requested_from_their_server(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = two_in_attic(cluster)
+    cluster.advance(120)
+    cy = cluster.servers[0].enters("cy")
+    cy.types("/dm ada hello")  # no message to another server
     ada.types("/dm cy yes")
-    town.beat(60)
+    cluster.advance(60)
     bob.sees()
     bob.types("/whois ada")
     assert bob.sees() == [
@@ -88,67 +92,69 @@ def test_how_long_somebody_elsewhere_is_idle_is_asked_there(town: Town) -> None:
         "   rooms shared with you: lobby, attic",
         "   here for 3 minutes, idle for 1 minute",
     ]
-    town.branches[0].cut_off = True
+    cluster.stores[0].disconnected = True
     bob.types("/whois ada")
     assert bob.sees()[-1].startswith("   here for 3 minutes")
 
 
-def test_operators_are_told_the_address_of_who_is_elsewhere(town: Town) -> None:
-    here, there = town.servers
+def test_operators_see_the_address_of_a_remote_user(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     op = here.enters("op", operator=True)
     there.enters("bob", address="198.51.100.20")
-    town.settle()
+    cluster.deliver_all()
     op.types("/whois bob")
     assert op.sees()[-1] == "   address 198.51.100.20"
 
 
-def test_who_is_cut_off_elsewhere_is_shown_as_such(town: Town) -> None:
-    ada, bob = both(town)
+def test_a_detached_user_on_another_server_is_shown_as_cut_off(cluster: ChatCluster) -> None:
+    ada, bob = two_in_attic(cluster)
     bob.types("/resume")
     bob.loses_connection()
-    town.settle()
+    cluster.deliver_all()
     ada.types("/users")
     assert ada.sees()[-1] == "   bob (cut off)"
     ada.types("/whois bob")
     assert ada.sees()[-1] == "   cut off, and may come back"
 
 
-def test_what_is_done_on_two_servers_at_once_is_written_down_twice(town: Town) -> None:
-    here, there = town.servers
+def test_simultaneous_acts_on_two_servers_are_both_in_the_audit_log(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     op, eve = here.enters("op", operator=True), there.enters("eve", operator=True)
     op.types("/server say one"), eve.types("/server say two")
-    dan = town.add().enters("dan", operator=True)
-    for server in town.servers:
-        assert sorted(deed.reason for deed in server.chat.audit.last(9)) == ["one", "two"]
+    dan = cluster.add_server().enters("dan", operator=True)
+    for server in cluster.servers:
+        assert sorted(entry.reason for entry in server.chat.audit.last(9)) == ["one", "two"]
     dan.types("/server say three")
-    assert [deed.reason for deed in here.chat.audit.last(1)] == ["three"]
+    assert [entry.reason for entry in here.chat.audit.last(1)] == ["three"]
 
 
-def test_what_is_written_down_elsewhere_is_no_more_than_is_kept_here(town: Town) -> None:
-    here, there = town.servers
+def test_the_audit_log_is_bounded_on_every_server(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     here.enters("ada"), there.enters("bob")
     op = here.enters("op", operator=True).session.person
     for count in range(AUDIT_ENTRIES + 1):
         here.chat.audit.add(count, op, "server say", reason=str(count))
-    for server in town.servers:
+    for server in cluster.servers:
         assert len(server.chat.audit.last(AUDIT_ENTRIES + 9)) == AUDIT_ENTRIES
         assert server.chat.audit.last(AUDIT_ENTRIES)[0].reason == "1"
-    records = result_of(town.store.records(audit.KIND))
+    records = result_of(cluster.store.records(audit.KIND))
     assert isinstance(records, dict)
     assert len(records) == AUDIT_ENTRIES
 
 
-def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
-    here, there = town.servers
-    ada, _bob = both(town)
-    hears = town.branches[0].hears
-    assert hears is not None
-    number = there.cluster._outgoing._count
-    bob_is = next(iter(there.cluster.local._sent.values()))
-    said = {
-        "n": number + 1,
+def test_unknown_fields_and_calls_of_a_newer_server_are_ignored(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
+    ada, bob = two_in_attic(cluster)
+    bob.types("/away lunch")
+    there.end_turn()
+    [(_, _, text)] = cluster.messages
+    cluster.messages.clear()
+    change = json.loads(text)
+    [bob_state] = change["people"]
+    extended = {
+        "n": change["n"],
         "weather": "fine",
-        "people": [{**bob_is, "active": 0.0, "mood": "good", "away": "out"}],
+        "people": [{**bob_state, "mood": "good", "away": "out"}],
         "rooms": [
             {
                 "key": "attic",
@@ -160,12 +166,12 @@ def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
             }
         ],
     }
-    hears("s1", json.dumps(said))
+    cluster.stores[0].receive("s1", json.dumps(extended))
     assert here.chat.rooms["attic"].settings.slow == 5
     bob_here = here.chat.people.get("bob")
     assert bob_here is not None
     assert bob_here.away == "out"
-    errands: tuple[dict[str, object], ...] = (
+    calls: tuple[dict[str, object], ...] = (
         {"errand": "juggle", "to": 1, "by": 1, "with": [3]},
         {"errand": "juggle", "to": None, "by": 1, "with": []},
         {"errand": "invite", "to": 1, "by": 1, "with": [1.0, "attic", "please"]},
@@ -174,34 +180,38 @@ def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
         {"errand": "kick", "to": 1, "by": 1, "with": ["cellar", "", 1.0, None, "rope"]},
         {"sings": True},
     )
-    for errand in errands:
-        hears("s1", json.dumps(errand))
+    for call in calls:
+        cluster.stores[0].receive("s1", json.dumps(call))
     assert ada.sees() == ["-- bob invites you into attic; /join attic takes you there."]
 
 
-def test_the_owner_of_a_nick_is_told_who_asks_for_it_on_another_server(town: Town) -> None:
-    here, there = town.servers
+def test_the_owner_of_a_nick_is_notified_of_a_claim_on_another_server(
+    cluster: ChatCluster,
+) -> None:
+    here, there = cluster.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/register")
-    town.settle()
+    cluster.deliver_all()
     ada.sees()
     there.enters("ada", lobby=False)
-    town.settle()
+    cluster.deliver_all()
     assert ada.sees() == ["-- Somebody with no key asked for your nick, and is ada2 now."]
 
 
-def test_an_account_is_known_elsewhere_as_soon_as_it_is_made(town: Town) -> None:
-    ada, bob = both(town)
+def test_a_new_account_is_known_on_other_servers_at_once(cluster: ChatCluster) -> None:
+    ada, bob = two_in_attic(cluster)
     ada.types("/register a long password")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("/whois ada")
     assert bob.sees()[1] == "   owner of the nick ada"
 
 
-def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: Town) -> None:
-    here, _ = town.servers
-    both(town)
+def test_stats_count_all_people_and_the_connections_of_this_server(
+    cluster: ChatCluster,
+) -> None:
+    here, _ = cluster.servers
+    two_in_attic(cluster)
     op = here.enters("op", operator=True)
     op.types("/server stats")
     assert op.sees()[1:3] == [
@@ -210,42 +220,42 @@ def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: T
     ]
 
 
-def test_who_was_changed_without_a_word_is_told_of_in_turn(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+def test_unannounced_changes_of_people_are_sent_a_few_at_a_time(
+    cluster: ChatCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatd.cluster.replication.local.CHECKED_AT_ONCE", 2)
-    here, there = town.servers
+    here, there = cluster.servers
     people = [here.enters(nick) for nick in ("ada", "bob", "cy", "dan", "eve")]
-    town.beat(5)
-    for one in people:
-        one.session.person.away = "out"
+    cluster.advance(5)
+    for user in people:
+        user.session.person.away = "out"
     known = [0]
-    for _ in range(6):  # of five people in twos, twice
-        town.beat(5)
+    for _ in range(6):  # twice five people, two at a time
+        cluster.advance(5)
         known.append(sum(each.away == "out" for each in there.chat.people.everyone()))
     assert all(after - before <= 2 for before, after in pairwise(known))
     assert known[-1] == len(people)
 
 
-def test_who_is_in_no_room_comes_and_goes_elsewhere_at_once(town: Town) -> None:
-    here, there = town.servers
+def test_a_user_in_no_room_is_known_and_gone_on_other_servers_at_once(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     ada = here.enters("ada", lobby=False)
-    town.settle()
+    cluster.deliver_all()
     assert there.chat.people.get("ada") is not None
     ada.leaves()
-    town.settle()
+    cluster.deliver_all()
     assert there.chat.people.get("ada") is None
 
 
-def test_who_is_an_operator_no_more_is_none_elsewhere(town: Town) -> None:
-    here, there = town.servers
+def test_a_former_operator_is_none_on_other_servers(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     op = here.enters("op", operator=True, fingerprint="SHA256:op")
     op.types("/register")
     screen = here.enters("op", fingerprint="SHA256:op")
-    town.settle()
+    cluster.deliver_all()
     assert screen.session.person is op.session.person
     op.leaves()
-    town.settle()
+    cluster.deliver_all()
     person = there.chat.people.get("op")
     assert person is not None
     assert not person.operator

@@ -1,33 +1,33 @@
-"""What operators do with the whole server, when it is several servers."""
+"""/server commands of operators in a cluster."""
 
 from __future__ import annotations
 
 import pytest
 
 from chatd.chat.events import Refused
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Server, User
 
 HOME, CAFE = "192.0.2.10", "198.51.100.20"
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town(3)
+def cluster() -> ChatCluster:
+    return ChatCluster(3)
 
 
-def everyone(town: Town) -> tuple[User, User, User]:
-    """An operator and two others, each on a server of their own."""
-    here, there, third = town.servers
+def operator_and_two(cluster: ChatCluster) -> tuple[User, User, User]:
+    """Return an operator and two others, each on another server."""
+    here, there, third = cluster.servers
     op = here.enters("op", operator=True, address=HOME)
     bob, cy = there.enters("bob", address=CAFE), third.enters("cy", address="203.0.113.9")
-    town.settle()
-    for one in (op, bob, cy):
-        one.sees()
+    cluster.deliver_all()
+    for user in (op, bob, cy):
+        user.sees()
     return op, bob, cy
 
 
-def turned_away(server: Server, nick: str, address: str) -> bool:
+def is_refused_as_banned(server: Server, nick: str, address: str) -> bool:
     try:
         server.enters(nick, address=address)
     except Refused as refused:
@@ -35,142 +35,150 @@ def turned_away(server: Server, nick: str, address: str) -> bool:
     return False
 
 
-def test_who_is_kicked_from_another_server_is_disconnected_there(town: Town) -> None:
-    op, bob, cy = everyone(town)
+def test_a_server_kick_disconnects_a_user_of_another_server(cluster: ChatCluster) -> None:
+    op, bob, cy = operator_and_two(cluster)
     op.types("/server kick bob enough")
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- You were kicked from this server by op (enough)."]
     assert bob.client.closed
     assert op.sees() == ["-- bob is disconnected.", "-- bob left (enough)"]
     assert cy.sees() == ["-- bob left (enough)"]
-    for server in town.servers:
+    for server in cluster.servers:
         assert server.chat.people.get("bob") is None
         assert len(server.chat.lobby.members) == 2
 
 
-def test_who_is_cut_off_elsewhere_and_kicked_does_not_come_back_to_their_place(
-    town: Town,
+def test_a_server_kick_ends_a_detached_session_on_another_server(
+    cluster: ChatCluster,
 ) -> None:
-    op, bob, _ = everyone(town)
+    op, bob, _ = operator_and_two(cluster)
     bob.types("/resume")
     assert bob.loses_connection() is not None
     op.types("/server kick bob")
-    town.settle()
+    cluster.deliver_all()
     assert op.sees() == ["-- bob is disconnected.", "-- bob left"]
-    assert not len(town.servers[1].chat.detached)
+    assert not len(cluster.servers[1].chat.detached)
 
 
-def test_an_operator_of_another_server_is_not_kicked_or_banned(town: Town) -> None:
-    op, _, _ = everyone(town)
-    town.servers[1].enters("eve", operator=True, address=CAFE)
-    town.settle()
+def test_an_operator_of_another_server_is_not_kicked_or_banned(cluster: ChatCluster) -> None:
+    op, _, _ = operator_and_two(cluster)
+    cluster.servers[1].enters("eve", operator=True, address=CAFE)
+    cluster.deliver_all()
     op.sees()
     for line in ("kick eve", "ban eve", "rename eve rob"):
         op.types(f"/server {line}")
         assert op.sees() == ["-- eve is an operator of this server."]
 
 
-def test_a_ban_of_an_address_disconnects_whom_it_covers_on_every_server(town: Town) -> None:
-    op, bob, cy = everyone(town)
-    dan = town.servers[2].enters("dan", address=CAFE)
-    town.settle()
+def test_a_ban_of_an_address_disconnects_its_users_on_every_server(
+    cluster: ChatCluster,
+) -> None:
+    op, bob, cy = operator_and_two(cluster)
+    dan = cluster.servers[2].enters("dan", address=CAFE)
+    cluster.deliver_all()
     bob.sees(), op.sees()
     op.types(f"/server ban {CAFE} 2h spam")
-    town.settle()
-    told = "-- You were banned from this server for 2 hours by op (spam)."
-    assert bob.sees()[-1] == dan.sees()[-1] == told
+    cluster.deliver_all()
+    notice = "-- You were banned from this server for 2 hours by op (spam)."
+    assert bob.sees()[-1] == dan.sees()[-1] == notice
     assert bob.client.closed
     assert dan.client.closed
     assert not cy.client.closed
     assert op.sees()[-1] == (
         f"-- The ban of {CAFE} from this server covers {CAFE}, for 2 hours; 2 were disconnected."
     )
-    assert all(turned_away(server, "bob", CAFE) for server in town.servers)
+    assert all(is_refused_as_banned(server, "bob", CAFE) for server in cluster.servers)
     op.types(f"/server unban {CAFE}")
-    assert not turned_away(town.servers[1], "bob", CAFE)
+    assert not is_refused_as_banned(cluster.servers[1], "bob", CAFE)
 
 
-def test_who_is_named_in_a_ban_is_held_by_their_address_wherever_they_are(town: Town) -> None:
-    op, bob, _ = everyone(town)
+def test_a_server_ban_of_a_remote_nick_covers_their_address(
+    cluster: ChatCluster,
+) -> None:
+    op, bob, _ = operator_and_two(cluster)
     op.types("/server ban bob")
-    town.settle()
+    cluster.deliver_all()
     assert bob.client.closed
     assert sorted(op.sees()) == [
         f"-- The ban of bob from this server covers {CAFE}, for good; 1 was disconnected.",
         "-- bob left",
     ]
-    assert all(turned_away(server, "rob", CAFE) for server in town.servers)
+    assert all(is_refused_as_banned(server, "rob", CAFE) for server in cluster.servers)
 
 
-def test_a_ban_disconnects_the_screens_from_an_address_and_lets_operators_be(town: Town) -> None:
-    op, bob, _ = everyone(town)
-    screen = town.servers[1].enters("dan", address="203.0.113.77")
+def test_a_ban_of_an_address_disconnects_its_sessions_but_no_operator(
+    cluster: ChatCluster,
+) -> None:
+    op, bob, _ = operator_and_two(cluster)
+    screen = cluster.servers[1].enters("dan", address="203.0.113.77")
     screen.session.address = CAFE
-    eve = town.servers[1].enters("eve", operator=True, address=CAFE)
-    town.settle()
+    eve = cluster.servers[1].enters("eve", operator=True, address=CAFE)
+    cluster.deliver_all()
     op.types(f"/server ban {CAFE}")
-    town.settle()
+    cluster.deliver_all()
     assert screen.client.closed
     assert bob.client.closed
     assert not eve.client.closed
 
 
-def test_what_an_operator_tells_everyone_is_shown_on_every_server_once(town: Town) -> None:
-    op, bob, cy = everyone(town)
+def test_an_announcement_is_shown_once_on_every_server(
+    cluster: ChatCluster,
+) -> None:
+    op, bob, cy = operator_and_two(cluster)
     bob.types("/join attic")
     cy.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     bob.sees(), cy.sees(), op.sees()
     op.types("/server say the power goes at ten")
-    town.settle()
-    for one in (op, bob, cy):
-        assert one.sees() == ["-- op tells everyone: the power goes at ten"]
+    cluster.deliver_all()
+    for user in (op, bob, cy):
+        assert user.sees() == ["-- op tells everyone: the power goes at ten"]
 
 
-def test_a_room_is_closed_for_those_on_every_server(town: Town) -> None:
-    op, bob, cy = everyone(town)
-    town.join("attic", bob, cy, op)
-    for one in (bob, cy, op):
-        one.sees()
+def test_closing_a_room_removes_its_members_on_every_server(cluster: ChatCluster) -> None:
+    op, bob, cy = operator_and_two(cluster)
+    cluster.join("attic", bob, cy, op)
+    for user in (bob, cy, op):
+        user.sees()
     op.types("/server close attic it is full of dust")
-    town.settle()
-    told = "-- You were kicked from attic by op (it is full of dust)."
-    assert bob.sees() == [told]
-    assert cy.sees() == [told]
-    assert op.sees() == [told, "-- attic is closed; 3 people were in it."]
-    for server in town.servers:
+    cluster.deliver_all()
+    notice = "-- You were kicked from attic by op (it is full of dust)."
+    assert bob.sees() == [notice]
+    assert cy.sees() == [notice]
+    assert op.sees() == [notice, "-- attic is closed; 3 people were in it."]
+    for server in cluster.servers:
         assert "attic" not in server.chat.rooms
     cy.types("/join attic")
     assert cy.sees()[-1] == "-- You opened attic; it is yours."
 
 
-def test_a_lasting_room_is_closed_from_another_server(town: Town) -> None:
-    op, bob, _ = everyone(town)
+def test_a_persistent_room_is_closed_from_another_server(cluster: ChatCluster) -> None:
+    op, bob, _ = operator_and_two(cluster)
     bob.types("/register a long password")
     bob.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     op.types("/server close attic")
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- You were kicked from attic by op (the room is closed)."]
-    for server in town.servers:
+    for server in cluster.servers:
         assert "attic" not in server.chat.rooms
 
 
-def test_an_operator_renames_somebody_on_another_server(town: Town) -> None:
-    op, bob, cy = everyone(town)
+def test_an_operator_renames_a_user_of_another_server(cluster: ChatCluster) -> None:
+    op, bob, cy = operator_and_two(cluster)
     op.types("/server rename bob rob")
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- You are now known as rob.", "-- op gave you that nick."]
     assert cy.sees() == op.sees() == ["-- bob is now known as rob"]
     op.types("/server rename rob cy")
-    town.settle()
+    cluster.deliver_all()
     assert op.sees() == ["-- cy is taken, or looks like a nick that is."]
-    assert town.servers[1].enters("bob").nick == "bob"
+    assert cluster.servers[1].enters("bob").nick == "bob"
 
 
-def test_who_has_just_gone_is_not_renamed(town: Town) -> None:
-    op, bob, _ = everyone(town)
+def test_a_user_who_has_just_left_is_not_renamed(cluster: ChatCluster) -> None:
+    op, bob, _ = operator_and_two(cluster)
     bob.leaves()
     op.types("/server rename bob rob")
     assert op.sees() == ["-- bob left", "-- bob is gone."]

@@ -1,4 +1,4 @@
-"""Rooms whose people are on several servers: who may do what there, and what holds."""
+"""Rooms with members on several servers: roles, bans, mutes, settings and persistence."""
 
 from __future__ import annotations
 
@@ -6,87 +6,95 @@ import pytest
 
 from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.chat.records import persistent_rooms
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import User, result_of
 
 CAFE = "198.51.100.20"
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def cluster() -> ChatCluster:
+    return ChatCluster()
 
 
-def in_attic(town: Town, *, bob_too: bool = True, address: str = CAFE) -> tuple[User, User]:
-    """The owner of a room on one server, and somebody on the other."""
-    here, there = town.servers
+def owner_and_other(
+    cluster: ChatCluster, *, bob_joins: bool = True, address: str = CAFE
+) -> tuple[User, User]:
+    """Return the owner of a room on one server, and a user on the other, a member or not."""
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", address=address)
     ada.types("/join attic")
-    town.settle()
-    if bob_too:
+    cluster.deliver_all()
+    if bob_joins:
         bob.types("/join attic")
-        town.settle()
+        cluster.deliver_all()
     ada.sees(), bob.sees()
     return ada, bob
 
 
-def test_who_is_banned_while_elsewhere_does_not_come_in_there(town: Town) -> None:
-    ada, bob = in_attic(town, bob_too=False)
+def test_a_ban_of_a_remote_user_holds_on_their_server(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     ada.types("/ban bob")
-    town.settle()
+    cluster.deliver_all()
     bob.types("/join attic")
     assert bob.sees() == ["-- You are banned from attic for good."]
     ada.types("/unban bob")
-    town.settle()
+    cluster.deliver_all()
     bob.types("/join attic")
     assert bob.sees()[-1] == "-- You are in attic, with ada."
 
 
-def test_who_is_banned_in_the_room_is_put_out_and_held_by_their_address(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_a_banned_remote_member_is_removed_and_the_ban_covers_their_address(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/ban bob 2h spam")
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- You were banned from attic for 2 hours by ada (spam)."]
     assert ada.sees() == [
         "-- The ban of bob covers their address, for 2 hours.",
         "-- bob was banned from attic for 2 hours by ada (spam)",
     ]
-    for server in town.servers:
+    for server in cluster.servers:
         rob = server.enters("rob", address=CAFE)
         rob.types("/join attic")
         assert rob.sees() == ["-- You are banned from attic for another 2 hours (spam)."]
 
 
-def test_who_comes_in_while_they_are_banned_elsewhere_is_put_out_again(town: Town) -> None:
-    ada, bob = in_attic(town, bob_too=False)
+def test_a_user_who_joins_while_being_banned_on_another_server_is_removed(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     ada.types("/ban bob"), bob.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees()[-1] == "-- You were banned from attic for good by ada."
     assert ada.sees()[-1] == "-- bob was banned from attic for good by ada"
-    for server in town.servers:
+    for server in cluster.servers:
         assert len(server.chat.rooms["attic"].members) == 1
 
 
-def test_a_ban_of_a_nick_alone_follows_them_to_another(town: Town) -> None:
-    ada, bob = in_attic(town, address="192.0.2.1")  # that of the owner, who is not to be banned
+def test_a_ban_of_a_nick_alone_follows_a_rename(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(
+        cluster, address="192.0.2.1"
+    )  # the address of the owner, which no ban covers
     ada.types("/ban bob")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("/nick rob")
-    town.settle()
+    cluster.deliver_all()
     bob.types("/join attic")
     assert bob.sees()[-1] == "-- You are banned from attic for good."
-    town.servers[0].enters("bob").types("/join attic")
-    assert len(town.servers[0].chat.rooms["attic"].members) == 2
+    cluster.servers[0].enters("bob").types("/join attic")
+    assert len(cluster.servers[0].chat.rooms["attic"].members) == 2
 
 
-def test_who_is_muted_is_so_on_every_server_they_come_back_to(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_a_mute_holds_on_every_server_that_the_user_returns_to(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/mute bob")
-    town.settle()
+    cluster.deliver_all()
     bob.leaves()
-    town.settle()
-    for server in town.servers:
+    cluster.deliver_all()
+    for server in cluster.servers:
         rob = server.enters("rob", address=CAFE)
         rob.types("/join attic")
         rob.sees()
@@ -94,25 +102,27 @@ def test_who_is_muted_is_so_on_every_server_they_come_back_to(town: Town) -> Non
         assert rob.sees() == ["-- You are muted in attic; nobody was shown that."]
 
 
-def test_a_mute_of_who_is_elsewhere_is_shown_to_each_once_and_refused_twice(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_a_mute_of_a_remote_member_is_shown_once_and_refused_the_second_time(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/mute bob 10m")
-    town.settle()
-    told = "-- bob is muted in attic for 10 minutes, by ada"
-    assert ada.sees() == bob.sees() == [told]
+    cluster.deliver_all()
+    notice = "-- bob is muted in attic for 10 minutes, by ada"
+    assert ada.sees() == bob.sees() == [notice]
     ada.types("/mute bob")
     assert ada.sees() == ["-- bob is muted in attic."]
     bob.types("/users")
     assert "   bob (muted)" in bob.sees()
 
 
-def test_nobody_acts_upon_who_is_above_them_on_another_server(town: Town) -> None:
-    ada, bob = in_attic(town)
-    cy = town.servers[0].enters("cy", address="203.0.113.9")
+def test_moderators_cannot_act_on_superiors_on_another_server(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
+    cy = cluster.servers[0].enters("cy", address="203.0.113.9")
     cy.types("/join attic")
     ada.types("/op bob")
     ada.types("/op cy")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     for line in ("kick ada", "ban ada", "mute ada"):
         bob.types(f"/{line}")
@@ -127,84 +137,84 @@ def test_nobody_acts_upon_who_is_above_them_on_another_server(town: Town) -> Non
     assert bob.sees() == ["-- There is nobody called dan; /users says who is here."]
 
 
-def test_an_invitation_is_taken_back_on_the_other_server(town: Town) -> None:
-    ada, bob = in_attic(town, bob_too=False)
+def test_an_invitation_is_revoked_on_the_other_server(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     ada.types("/room private on")
     ada.types("/invite bob")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/uninvite bob")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("/join attic")
     assert bob.sees() == ["-- attic is private; its moderators can /invite you."]
 
 
-def test_an_invited_account_comes_in_on_the_other_server(town: Town) -> None:
-    ada, bob = in_attic(town, bob_too=False)
+def test_an_invited_account_may_join_on_the_other_server(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     bob.types("/register a long password")
     ada.types("/room private on")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/invite bob")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("/join attic")
     assert bob.sees()[-1] == "-- You are in attic, with ada."
 
 
 @pytest.mark.parametrize(
-    ("line", "tries", "told"),
+    ("line", "attempt", "refusal"),
     [
         ("/room key sesame", "/join attic", "-- attic needs a key: /join attic KEY."),
         ("/room key sesame", "/join attic rice", "-- That is not the key of attic."),
         ("/room private on", "/join attic", "-- attic is private; its moderators can /invite you."),
     ],
 )
-def test_a_door_that_is_shut_on_one_server_is_shut_on_the_other(
-    town: Town, line: str, tries: str, told: str
+def test_a_restricted_room_is_restricted_on_the_other_server(
+    cluster: ChatCluster, line: str, attempt: str, refusal: str
 ) -> None:
-    ada, bob = in_attic(town, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     ada.types(line)
-    town.settle()
-    bob.types(tries)
-    assert bob.sees() == [told]
+    cluster.deliver_all()
+    bob.types(attempt)
+    assert bob.sees() == [refusal]
 
 
-def test_the_pace_of_a_room_holds_on_the_other_server(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_slow_mode_holds_on_the_other_server(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/room slow 30")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("one"), bob.types("two")
     assert bob.sees() == ["-- attic is in slow mode; you may speak in 30 s."]
     bob.leaves()
-    town.settle()
-    bob = town.servers[0].enters("bob", address=CAFE)
+    cluster.deliver_all()
+    bob = cluster.servers[0].enters("bob", address=CAFE)
     bob.types("/join attic")
     bob.sees()
     bob.types("three")
     assert bob.sees() == ["-- attic is in slow mode; you may speak in 30 s."]
 
 
-def test_a_room_that_dislikes_capitals_does_so_on_the_other_server(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_the_shouting_setting_of_a_room_holds_on_the_other_server(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/room shouting warn")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("HELLO EVERYBODY HERE")
     assert bob.sees() == ["-- That was not delivered: attic does not like capitals."]
 
 
-def test_what_two_servers_set_at_once_holds_on_both(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_settings_made_on_two_servers_at_once_hold_on_both(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/op bob")
-    town.settle()
-    cy = town.servers[0].enters("cy", address="203.0.113.9")
-    town.settle()
+    cluster.deliver_all()
+    cy = cluster.servers[0].enters("cy", address="203.0.113.9")
+    cluster.deliver_all()
     ada.types("/room slow 5")
     bob.types("/ban cy")
     bob.types("/topic old things")
-    town.settle()
-    for server in town.servers:
+    cluster.deliver_all()
+    for server in cluster.servers:
         room = server.chat.rooms["attic"]
         assert (room.settings.slow, room.settings.topic) == (5, "old things")
         assert len(room.bans) == 1
@@ -212,96 +222,94 @@ def test_what_two_servers_set_at_once_holds_on_both(town: Town) -> None:
     assert cy.sees()[-1] == "-- You are banned from attic for good."
 
 
-def test_what_is_set_while_something_is_heard_is_told_all_the_same(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_a_setting_made_while_another_is_received_is_sent_too(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/op bob")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/room slow 5")
-    town.servers[0].end_turn()
+    cluster.servers[0].end_turn()
     bob.types("/room private on")
-    sender, _addressee, text = town.letters.popleft()
-    hears = town.branches[1].hears
-    assert hears is not None
-    hears(sender, text)  # in the middle of a turn
-    town.settle()
-    for server in town.servers:
+    sender, _addressee, text = cluster.messages.popleft()
+    cluster.stores[1].receive(sender, text)  # in the middle of a turn
+    cluster.deliver_all()
+    for server in cluster.servers:
         settings = server.chat.rooms["attic"].settings
         assert (settings.slow, settings.private) == (5, True)
 
 
-def test_a_server_that_begins_takes_nothing_away_from_a_room(town: Town) -> None:
-    ada, _bob = in_attic(town)
+def test_a_server_that_starts_changes_nothing_in_a_room(cluster: ChatCluster) -> None:
+    ada, _bob = owner_and_other(cluster)
     ada.types("/topic old things"), ada.types("/ban dan@")
     ada.types("/ban 203.0.113.9")
-    town.settle()
-    third = town.add()
+    cluster.deliver_all()
+    third = cluster.add_server()
     cy = third.enters("cy")
     cy.types("/join attic")
-    town.settle()
-    for server in town.servers:
+    cluster.deliver_all()
+    for server in cluster.servers:
         room = server.chat.rooms["attic"]
         assert room.settings.topic == "old things"
         assert len(room.bans) == 1
 
 
-def test_a_room_that_lasts_is_kept_by_whichever_server_changes_it(town: Town) -> None:
-    here, there = town.servers
+def test_a_persistent_room_is_stored_by_the_server_that_changes_it(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", address=CAFE)
     ada.types("/register a long password")
     ada.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     bob.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/op bob")
-    town.settle()
+    cluster.deliver_all()
     bob.types("/ban 203.0.113.9")
-    assert list(records(town, persistent_rooms.BAN)) == ["attic 203.0.113.9"]
+    assert list(records(cluster, persistent_rooms.BAN)) == ["attic 203.0.113.9"]
     bob.types("/unban 203.0.113.9")
-    assert not records(town, persistent_rooms.BAN)
+    assert not records(cluster, persistent_rooms.BAN)
     ada.types("/room lasting off")
-    town.settle()
+    cluster.deliver_all()
     bob.types("/ban 203.0.113.9")
-    assert not records(town, persistent_rooms.BAN)
+    assert not records(cluster, persistent_rooms.BAN)
 
 
-def records(town: Town, kind: str) -> dict[str, str]:
-    found = result_of(town.store.records(kind))
+def records(cluster: ChatCluster, kind: str) -> dict[str, str]:
+    found = result_of(cluster.store.records(kind))
     assert isinstance(found, dict)
     return found
 
 
-def test_how_many_rooms_somebody_has_is_known_on_every_server(town: Town) -> None:
-    here, there = town.servers
+def test_the_limit_of_persistent_rooms_holds_on_every_server(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/register")
     for number in range(PERSISTENT_ROOMS):
         ada.types(f"/join room{number}")
-        town.settle()
+        cluster.deliver_all()
     ada.leaves()
-    town.settle()
+    cluster.deliver_all()
     ada = there.enters("ada", fingerprint="SHA256:ada")
     ada.types("/join onemore"), ada.types("/room lasting on")
     assert ada.sees()[-1] == f"-- You have {PERSISTENT_ROOMS} rooms that last; end one first."
     ada.types("/join room1"), ada.types("/room lasting off")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/focus onemore"), ada.types("/room lasting on")
     assert ada.sees()[-1] == "-- ada set lasting of onemore to on"
 
 
-def test_the_owner_leaves_and_who_is_elsewhere_owns_the_room(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_a_remote_member_owns_the_room_after_its_owner_left(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/leave attic")
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- ada left attic", "-- bob is the owner of attic now"]
     bob.types("/topic mine now")
     assert bob.sees() == ["-- bob set the topic of attic: mine now"]
 
 
-def test_rooms_of_another_server_are_listed_with_people_and_topic(town: Town) -> None:
-    ada, _ = in_attic(town, bob_too=False)
+def test_rooms_of_another_server_are_listed_with_people_and_topic(cluster: ChatCluster) -> None:
+    ada, _ = owner_and_other(cluster, bob_joins=False)
     ada.types("/topic old things")
-    cy = town.servers[1].enters("cy")
-    town.settle()
+    cy = cluster.servers[1].enters("cy")
+    cluster.deliver_all()
     cy.sees()
     cy.types("/rooms")
     assert cy.sees() == [
@@ -311,55 +319,57 @@ def test_rooms_of_another_server_are_listed_with_people_and_topic(town: Town) ->
     ]
 
 
-def test_an_owner_who_takes_another_nick_is_above_the_others_still(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_a_renamed_owner_is_still_above_moderators_on_another_server(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/op bob")
     ada.types("/nick grace")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("/kick grace")
     assert bob.sees() == ["-- grace is the owner of attic; that is not yours to do."]
 
 
-def test_of_two_topics_at_once_all_servers_have_the_same(town: Town) -> None:
-    ada, bob = in_attic(town)
+def test_all_servers_keep_the_same_one_of_two_simultaneous_topics(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
     ada.types("/op bob")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/topic old things"), bob.types("/topic new things")
-    town.settle()
-    topics = {server.chat.rooms["attic"].settings.topic for server in town.servers}
+    cluster.deliver_all()
+    topics = {server.chat.rooms["attic"].settings.topic for server in cluster.servers}
     assert len(topics) == 1
     ada.types("/topic and so on")
-    town.settle()
-    assert {server.chat.rooms["attic"].settings.topic for server in town.servers} == {"and so on"}
+    cluster.deliver_all()
+    assert {server.chat.rooms["attic"].settings.topic for server in cluster.servers} == {
+        "and so on"
+    }
 
 
-def test_a_room_that_is_left_and_opened_again_at_once_is_a_new_one_everywhere() -> None:
-    town = Town()
-    here, there = town.servers
+def test_a_room_left_and_reopened_at_once_is_a_new_room_on_every_server() -> None:
+    cluster = ChatCluster()
+    here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
-    town.join("attic", ada)
+    cluster.join("attic", ada)
     ada.types("/topic old things"), ada.types("/room key sesame")
-    town.settle()
+    cluster.deliver_all()
     ada.types("/leave attic"), ada.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     bob.sees()
     bob.types("/join attic"), bob.types("/topic")
     assert bob.sees() == ["-- You are in attic, with ada.", "-- attic: no topic"]
 
 
-def test_what_was_taken_away_unheard_is_known_to_be_gone_once_everything_is_told() -> None:
-    town = Town()
-    here, there = town.servers
+def test_a_removed_setting_whose_message_was_lost_is_removed_by_the_full_state() -> None:
+    cluster = ChatCluster()
+    here, there = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
-    town.join("attic", ada, bob)
+    cluster.join("attic", ada, bob)
     ada.types("/room key sesame")
     for _ in range(3):
-        town.beat(5)
+        cluster.advance(5)
     ada.types("/room key off")
     here.end_turn()
-    town.letters.clear()
+    cluster.messages.clear()
     for _ in range(3):
-        town.beat(5)
+        cluster.advance(5)
     cy.types("/join attic")
     assert cy.sees()[-1] == "-- You are in attic, with ada, bob."

@@ -20,7 +20,7 @@ from chatd.store.nats.store import NatsStore
 from tests import ROOT
 from tests.support.cluster.nats import binary
 from tests.support.cluster.stores import Node, said
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import PATIENCE
 
 DOCUMENT = ROOT / "docs" / "cluster.rst"
@@ -88,40 +88,40 @@ def test_a_server_has_the_permissions_it_needs_and_a_stranger_has_none(
         for name, called in (("chat1", "chat1"), ("chat2", "chat2/1"))
     )
     other.store.subscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     one.store.post("lobby", "1", said("hello"))
-    one.settle()
+    one.wait_until_stored()
     [(_, _, number, _)] = one.stored_events
     one.store.post("lobby", "2", Edited(1.0, "ada", number, "hi"))
     one.store.post("lobby", "3", Joined(1.0, "bob"))
     other.run_until(lambda: len(other.stored_events) == 3)
-    assert len(waited(other.store.before("lobby", None, 9))) == 1
-    assert waited(one.store.claim("ada", "x"))
-    assert not waited(other.store.claim("ada", "y"))
-    waited(one.store.put("account", "ada", "1"))
+    assert len(wait_for(other.store.before("lobby", None, 9))) == 1
+    assert wait_for(one.store.claim("ada", "x"))
+    assert not wait_for(other.store.claim("ada", "y"))
+    wait_for(one.store.put("account", "ada", "1"))
     other.run_until(lambda: other.record_changes == [("account", "ada", "1")])
     one.store.bus.broadcast("hello")
     one.store.bus.send(other.store.bus.name, "psst")
     other.run_until(lambda: len(other.bus_texts) == 2)
     assert {server for server, _ in other.bus_texts} == {one.store.bus.name}
-    answer = waited(one.store.bus.request(other.store.bus.name, "how many"))
+    answer = wait_for(one.store.bus.request(other.store.bus.name, "how many"))
     assert answer == f"how many, {one.store.bus.name}? 1"
-    assert waited(one.store.last_by("lobby", "ada")) == (
+    assert wait_for(one.store.last_by("lobby", "ada")) == (
         number,
         Said(1.0, "ada", "hi", edited=True),
     )
-    found = waited(other.store.search(["lobby"], SearchQuery(("hi",), until=1.0), 0, 9))
+    found = wait_for(other.store.search(["lobby"], SearchQuery(("hi",), until=1.0), 0, 9))
     assert found == []
     renewed: list[bool] = []
     one.store.renew(lambda: renewed.append(True))
     one.run_until(lambda: bool(renewed))
     one.store.drop_rooms_but(["lobby"])
-    one.settle()
+    one.wait_until_stored()
     one.store.limit("lobby", 1)
     one.store.drop_room("lobby")
-    one.settle()
+    one.wait_until_stored()
     for node in (one, other):
-        waited(node.store.close())
+        wait_for(node.store.close())
 
 
 def test_a_server_cannot_impersonate_another(address: str, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_server_cannot_impersonate_another(address: str, tmp_path: Path) -> No
     one, other = (
         Node(reached(address, tmp_path, name), turn, called=name) for name in ("chat1", "chat2")
     )
-    other.settle()  # by now NATS knows what it hears
+    other.wait_until_stored()  # by now NATS knows what it hears
     named, one.store.bus.name = one.store.bus.name, other.store.bus.name
     one.store.bus.broadcast("spoken as another")
     one.store.bus.send(other.store.bus.name, "spoken as another")
@@ -138,7 +138,7 @@ def test_a_server_cannot_impersonate_another(address: str, tmp_path: Path) -> No
     other.run_until(lambda: bool(other.bus_texts))
     assert other.bus_texts == [(one.store.bus.name, "spoken as oneself")]
     for node in (one, other):
-        waited(node.store.close())
+        wait_for(node.store.close())
 
 
 def test_a_server_with_a_wrong_name_is_told_which_permission_is_missing(
@@ -161,4 +161,4 @@ def test_a_stranger_is_refused(
 
 def test_the_backup_user_has_all_permissions_in_the_account(address: str, tmp_path: Path) -> None:
     backup = Node(reached(address, tmp_path, "backup"), TestMainThread(), called="chat9")
-    waited(backup.store.close())
+    wait_for(backup.store.close())

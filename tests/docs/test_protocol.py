@@ -328,7 +328,7 @@ class Server:
     def release(self, *, refused: bool = False) -> None:
         """Let the store continue, with the posts that it holds or without them."""
         self.store.is_holding = False
-        self.store.refuse() if refused else self.store.keep()
+        self.store.fail_held() if refused else self.store.store_held()
 
     def settle(self) -> set[str]:
         """End the turn, and the connections that the server closes; return their names."""

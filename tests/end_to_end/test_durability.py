@@ -20,7 +20,7 @@ from chatd.transport.services.store import StoreService
 from tests.kill_rounds import rounds
 from tests.store.test_stores import RecordingObserver, started
 from tests.support.callers import Netcat
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import Served, killed
 
 DAY = 86400.0
@@ -58,8 +58,35 @@ def store_in(
     return store, observer
 
 
+class Disk:
+    """A disk that can be full: it limits the database of the store that is started next."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._databases: list[sqlite3.Connection] = []
+        connect = sqlite.connect
+
+        def note(path: Path, *, power: bool = False) -> sqlite3.Connection:
+            self._databases.append(connect(path, power=power))
+            return self._databases[-1]
+
+        monkeypatch.setattr(sqlite, "connect", note)
+
+    def fill(self) -> None:
+        """Leave no room for another page."""
+        self._limit(0)
+
+    def free(self) -> None:
+        """Make room again."""
+        self._limit(1000)
+
+    def _limit(self, more: int) -> None:
+        database, _ = self._databases[-2:]  # the store's writer and its reader
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages + more}")
+
+
 def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
-    return [number for number, _ in waited(store.before(room, None, 1_000_000))]
+    return [number for number, _ in wait_for(store.before(room, None, 1_000_000))]
 
 
 def test_messages_that_are_too_old_are_dropped_and_not_found_any_more(
@@ -76,11 +103,14 @@ def test_messages_that_are_too_old_are_dropped_and_not_found_any_more(
     while kept(store) != [old + 1, old + 2]:
         pass  # each look takes a turn of the reader's thread
     search = SearchQuery(("word",))
-    assert [row[1] for row in waited(store.search(["lobby"], search, 0, 10))] == [old + 2, old + 1]
+    assert [row[1] for row in wait_for(store.search(["lobby"], search, 0, 10))] == [
+        old + 2,
+        old + 1,
+    ]
     store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
     turn.run_until(lambda: observer.stored_in["lobby"][-1][0] == "next")
     assert observer.stored_in["lobby"][-1][1] == old + 3, "numbers go on"
-    waited(store.close())
+    wait_for(store.close())
 
 
 def test_a_dropped_room_leaves_nothing_in_the_file(
@@ -102,7 +132,7 @@ def test_a_dropped_room_leaves_nothing_in_the_file(
             pass
         found = "SELECT count(*) FROM search WHERE search MATCH 'secret'"
         assert other.execute(found).fetchone() == (0,)
-    waited(store.close())
+    wait_for(store.close())
 
 
 class Full(RecordingObserver):
@@ -119,25 +149,27 @@ class Full(RecordingObserver):
         self.refused.append((message_id, why))
 
 
-def test_on_a_full_disk_the_sender_is_notified_and_nothing_else_is_lost(tmp_path: Path) -> None:
+def test_on_a_full_disk_the_sender_is_notified_and_nothing_else_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
     turn, observer = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(observer)
     store.post("lobby", "first", Said(1.0, "ada", "x"))
     turn.run_until(lambda: "lobby" in observer.stored_in)
-    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
-    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    disk.fill()
     store.post("lobby", "large", Said(1.0, "ada", "x" * 100_000))
     turn.run_until(lambda: bool(observer.refused))
     assert observer.refused == [("large", "the server's disk is full.")]
-    store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    disk.free()
     store.post("lobby", "next", Said(1.0, "ada", "x"))
     turn.run_until(lambda: observer.stored_in["lobby"][-1][0] == "next")
     assert [(name, number) for name, number, _ in observer.stored_in["lobby"]] == [
         ("first", 1),
         ("next", 2),
     ]
-    waited(store.close())
+    wait_for(store.close())
 
 
 def test_a_bug_loses_only_its_own_transaction_and_is_raised(tmp_path: Path) -> None:
@@ -151,7 +183,7 @@ def test_a_bug_loses_only_its_own_transaction_and_is_raised(tmp_path: Path) -> N
     assert observer.refused == [("bad", "the server cannot write it down.")]
     store.post("lobby", "good", Said(1.0, "ada", "x"))
     turn.run_until(lambda: "lobby" in observer.stored_in)
-    waited(store.close())
+    wait_for(store.close())
 
 
 def test_posts_beyond_the_bound_are_refused_and_joins_are_not(
@@ -165,7 +197,7 @@ def test_posts_beyond_the_bound_are_refused_and_joins_are_not(
     store.post("lobby", "2", Joined(1.0, "bob"))
     turn.run_until(lambda: bool(observer.refused) and "lobby" in observer.stored_in)
     assert observer.refused == [("1", "the server cannot keep up; try again later.")]
-    waited(store.close())
+    wait_for(store.close())
 
 
 @pytest.mark.parametrize(
@@ -201,7 +233,7 @@ def test_a_store_of_an_older_version_is_opened_with_all_its_content(
         old.execute("INSERT INTO search (rowid, words) VALUES (1, 'hello'), (2, 'hello')")
     store, _ = store_in(tmp_path, TestMainThread())
     first, second = rows = [(1, Said(1.5, "Ada", "Hello!")), (2, Said(2.5, "bob", "hello"))]
-    assert waited(store.before("lobby", None, 9)) == rows
+    assert wait_for(store.before("lobby", None, 9)) == rows
     for search, found in {
         SearchQuery(("hello",)): [second, first],
         SearchQuery(("hel",), author="ada"): [first],
@@ -209,12 +241,12 @@ def test_a_store_of_an_older_version_is_opened_with_all_its_content(
         SearchQuery(since=2.0): [second],
         SearchQuery(until=2.0): [first],
     }.items():
-        got = waited(store.search(["lobby"], search, 0, 9))
+        got = wait_for(store.search(["lobby"], search, 0, 9))
         assert got == [("lobby", *row) for row in found]
-    assert waited(store.last_by("lobby", "ada")) == first
-    assert waited(store.last_by("lobby", "ada", "ada")) is None, "nobody knows whose it was"
-    assert waited(store.records("account")) == {}
-    waited(store.close())
+    assert wait_for(store.last_by("lobby", "ada")) == first
+    assert wait_for(store.last_by("lobby", "ada", "ada")) is None, "nobody knows whose it was"
+    assert wait_for(store.records("account")) == {}
+    wait_for(store.close())
 
 
 @pytest.mark.parametrize(("many", "told"), [(2, 1), (3, 0)])
@@ -233,7 +265,7 @@ def test_a_notice_is_printed_before_an_upgrade_that_takes_a_while(
         store = SqliteStore(tmp_path / "chatd.db", TestMainThread(), lambda: 0.0)
         store.prepare(said.append)
         store.begin()
-        waited(store.close())
+        wait_for(store.close())
         sentence = "The search index of 2 messages is made anew; that takes a while, once."
         assert said == [sentence] * told
         told = 0
@@ -253,10 +285,10 @@ def test_messages_with_times_out_of_order_are_found_by_their_day(
     for phrases in ((), ("x",)):
         for since, until in [(chance.randrange(60), chance.randrange(62)) for _ in range(30)]:
             search = SearchQuery(phrases, since=float(since), until=float(until))
-            rows = waited(store.search(["lobby"], search, 0, 100))
+            rows = wait_for(store.search(["lobby"], search, 0, 100))
             wanted = [number for number, at in enumerate(times, 1) if since <= at < until]
             assert [number for _, number, _ in rows] == wanted[::-1]
-    waited(store.close())
+    wait_for(store.close())
 
 
 def test_a_search_in_many_rooms_finds_what_may_be_read(tmp_path: Path) -> None:
@@ -273,7 +305,7 @@ def test_a_search_in_many_rooms_finds_what_may_be_read(tmp_path: Path) -> None:
             SearchQuery(since=1.5),
             SearchQuery(("z",)),
         ):
-            got = waited(store.search(names[:count], search, 0, 1000))
+            got = wait_for(store.search(names[:count], search, 0, 1000))
             wanted = [
                 name
                 for time in (2.0, 1.0)
@@ -282,14 +314,15 @@ def test_a_search_in_many_rooms_finds_what_may_be_read(tmp_path: Path) -> None:
                 if search.phrases in ((), ("x",)) and (not search.phrases or int(name[5:]) % 2)
             ]
             assert [room for room, _, _ in got] == wanted
-    assert waited(store.search(["nowhere"], SearchQuery(since=0.0), 0, 9)) == []
-    waited(store.close())
+    assert wait_for(store.search(["nowhere"], SearchQuery(since=0.0), 0, 9)) == []
+    wait_for(store.close())
 
 
 def test_the_bound_of_a_room_is_enforced_in_small_steps_and_after_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
+    disk = Disk(monkeypatch)
     turn, observer = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(observer)
@@ -297,29 +330,30 @@ def test_the_bound_of_a_room_is_enforced_in_small_steps_and_after_a_full_disk(
     for number in range(1, last + 1):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
     turn.run_until(lambda: len(observer.stored_in.get("lobby", [])) == last)
-    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
-    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    disk.fill()
     store.post("lobby", "large", Said(1.0, "ada", "x" * 1_000_000))
     store.limit("lobby", 2)
     turn.run_until(lambda: bool(observer.refused))
-    store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    disk.free()
     store.post("lobby", "next", Said(1.0, "ada", "y"))
     while kept(store) != [last, last + 1]:
         pass  # each look takes a turn of the reader's thread
-    assert len(waited(store.search(["lobby"], SearchQuery(("x",)), 0, 9))) == 1
-    waited(store.close())
+    assert len(wait_for(store.search(["lobby"], SearchQuery(("x",)), 0, 9))) == 1
+    wait_for(store.close())
 
 
-def test_a_record_that_is_not_stored_is_reported_as_failed(tmp_path: Path) -> None:
+def test_a_record_that_is_not_stored_is_reported_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
     turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
-    waited(store.put("account", "ada", "x"))
-    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
-    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    wait_for(store.put("account", "ada", "x"))
+    disk.fill()
     with pytest.raises(NotStoredError, match="disk is full"):
-        waited(store.put("account", "ada", "y" * 100_000))
-    assert waited(store.records("account")) == {"ada": "x"}
-    waited(store.close())
+        wait_for(store.put("account", "ada", "y" * 100_000))
+    assert wait_for(store.records("account")) == {"ada": "x"}
+    wait_for(store.close())
 
 
 def test_a_reader_of_the_file_does_not_delay_closing_it(tmp_path: Path) -> None:
@@ -331,10 +365,10 @@ def test_a_reader_of_the_file_does_not_delay_closing_it(tmp_path: Path) -> None:
         other.execute("BEGIN")
         assert other.execute("SELECT count(*) FROM event").fetchone() == (1,)
         store.post("lobby", "2", Said(1.0, "ada", "y"))
-        waited(store.close())
+        wait_for(store.close())
     store, _ = store_in(tmp_path, turn)
     assert kept(store) == [1, 2]
-    waited(store.close())
+    wait_for(store.close())
 
 
 def test_a_query_finds_all_earlier_posts(tmp_path: Path) -> None:
@@ -343,8 +377,8 @@ def test_a_query_finds_all_earlier_posts(tmp_path: Path) -> None:
     for number in range(1, 50):
         store.post("lobby", str(number), Said(1.0, "ada", f"word{number}"))
         assert kept(store) == list(range(1, number + 1))
-    assert len(waited(store.search(["lobby"], SearchQuery(("word49",)), 0, 9))) == 1
-    waited(store.close())
+    assert len(wait_for(store.search(["lobby"], SearchQuery(("word49",)), 0, 9))) == 1
+    wait_for(store.close())
 
 
 def test_numbers_continue_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
@@ -363,7 +397,7 @@ def test_numbers_continue_within_a_transaction_whatever_else_is_in_it(tmp_path: 
         *range(1, 19),
         *range(1, 13),
     ]
-    waited(store.close())
+    wait_for(store.close())
 
 
 class Stumbling(RecordingObserver):
@@ -385,7 +419,7 @@ def test_a_bug_in_an_observer_does_not_affect_other_notifications(tmp_path: Path
         turn.run_until(lambda: len(observer.stored_in.get("lobby", [])) == 4)
     turn.run_until(lambda: len(observer.stored_in["lobby"]) == 3)
     assert [name for name, _, _ in observer.stored_in["lobby"]] == ["one", "two", "three"]
-    waited(store.close())
+    wait_for(store.close())
 
 
 def test_a_failed_query_does_not_affect_the_next(tmp_path: Path) -> None:
@@ -393,9 +427,9 @@ def test_a_failed_query_does_not_affect_the_next(tmp_path: Path) -> None:
     store, _ = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
     with pytest.raises(OverflowError):
-        waited(store.before("lobby", 2**70, 1))
+        wait_for(store.before("lobby", 2**70, 1))
     assert kept(store) == [1]
-    waited(store.close())
+    wait_for(store.close())
 
 
 def test_stored_history_is_left_unchanged_while_history_is_off(tmp_path: Path) -> None:

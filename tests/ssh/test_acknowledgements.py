@@ -19,7 +19,7 @@ from chatd.transport.ssh.acknowledgements import (
     DeliveryTracker,
 )
 from chatd.wire.ssh import uint32
-from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.clients import SshClient, SshServer
 from tests.support.ssh.peer import USER_KEY
 
 OTHER_KEY = Key(Ed25519PrivateKey.generate())
@@ -27,7 +27,7 @@ CHANNEL_SUCCESS, CHANNEL_FAILURE = 99, 100
 ALIVE = b"keepalive@openssh.com"
 
 
-class Answering(Guest):
+class Answering(SshClient):
     """An ssh client that answers keepalives, and can be stopped."""
 
     stopped = False
@@ -37,7 +37,7 @@ class Answering(Guest):
         """Return the messages that the client shows; none once it is stopped."""
         if self.stopped:
             return []
-        text = self.gets()
+        text = self.receives()
         self.answers()
         return said(text)
 
@@ -47,7 +47,7 @@ class Answering(Guest):
             self.requests = [each for each in self.requests if each not in asked]
             for _ in asked:
                 self.peer.send(self.answer, uint32(self.channel))
-            self.gets()
+            self.receives()
 
 
 def said(text: bytes) -> list[str]:
@@ -56,28 +56,28 @@ def said(text: bytes) -> list[str]:
     return re.findall(r"bob: (\w+)", plain)
 
 
-def arrives(hall: Hall) -> Answering:
+def arrives(server: SshServer) -> Answering:
     """Connect a user with a key, for the first time or again."""
-    guest = Answering(hall, key=USER_KEY)
-    guest.opens(b"xterm")
+    guest = Answering(server, key=USER_KEY)
+    guest.opens_shell(b"xterm")
     return guest
 
 
 @pytest.fixture
-def hall() -> Hall:
-    return Hall()
+def server() -> SshServer:
+    return SshServer()
 
 
 @pytest.fixture
-def bob(hall: Hall) -> Guest:
-    return Guest(hall, b"bob").opens()
+def bob(server: SshServer) -> SshClient:
+    return SshClient(server, b"bob").opens_shell()
 
 
 @pytest.mark.parametrize("answer", [CHANNEL_SUCCESS, CHANNEL_FAILURE])
 def test_a_stopped_client_misses_nothing_and_sees_nothing_twice(
-    hall: Hall, bob: Guest, answer: int
+    server: SshServer, bob: SshClient, answer: int
 ) -> None:
-    ann = arrives(hall)
+    ann = arrives(server)
     ann.answer = answer
     ann.reads()
     bob.types("one\n")
@@ -86,107 +86,109 @@ def test_a_stopped_client_misses_nothing_and_sees_nothing_twice(
     assert ann.reads() == ["two"]
     ann.stopped = True
     bob.types("three\n"), bob.types("four\n")
-    hall.building.turn()
-    hall.clock.advance(1)
+    server.memory_server.end_turn()
+    server.clock.advance(1)
     ann.peer.hang_up()
-    hall.building.turn()
+    server.memory_server.end_turn()
     bob.types("five\n")
-    back = arrives(hall)
+    back = arrives(server)
     assert back.reads() == ["three", "four", "five"]
     bob.types("six\n")
     assert back.reads() == ["six"]
 
 
-def test_a_new_connection_takes_over_from_a_stopped_client(hall: Hall, bob: Guest) -> None:
-    ann = arrives(hall)
+def test_a_new_connection_takes_over_from_a_stopped_client(
+    server: SshServer, bob: SshClient
+) -> None:
+    ann = arrives(server)
     ann.reads()
     bob.types("one\n"), ann.reads()
     ann.stopped = True
     bob.types("two\n")
-    hall.building.turn()
-    hall.building.turn()
-    hall.clock.advance(DEAD_SECONDS)
-    back = arrives(hall)
+    server.memory_server.end_turn()
+    server.memory_server.end_turn()
+    server.clock.advance(DEAD_SECONDS)
+    back = arrives(server)
     assert back.reads() == ["two"]
     assert "[lobby]" in "".join(back.sees())
-    bob.gets()
+    bob.receives()
     ann.peer.hang_up()
-    assert bob.gets() == b""
+    assert bob.receives() == b""
 
 
 @pytest.mark.parametrize("registers", [True, False])
 def test_replay_that_is_still_being_read_when_the_connection_is_lost_comes_again(
-    hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch, registers: bool
+    server: SshServer, bob: SshClient, monkeypatch: pytest.MonkeyPatch, registers: bool
 ) -> None:
-    ann = arrives(hall)
+    ann = arrives(server)
     if registers:
         ann.types("/register\r")
     ann.reads()
     ann.peer.hang_up()
-    hall.building.turn()
-    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.gets()
+    server.memory_server.end_turn()
+    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.receives()
     reading: Deferred[None] = Deferred()
 
     async def before(*asked: object) -> object:
         await reading
         monkeypatch.undo()
-        return await hall.building.store.before(*asked)  # type: ignore[arg-type]
+        return await server.memory_server.store.before(*asked)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(hall.building.store, "before", before)
-    back = arrives(hall)
+    monkeypatch.setattr(server.memory_server.store, "before", before)
+    back = arrives(server)
     assert back.reads() == []
     back.peer.hang_up()
-    hall.building.turn()
+    server.memory_server.end_turn()
     reading.callback(None)
-    hall.building.turn()
-    shown = arrives(hall).gets()
+    server.memory_server.end_turn()
+    shown = arrives(server).receives()
     assert said(shown) == ["one"]
     assert shown.count(b"alone") == 1
 
 
-def test_a_client_that_never_answers_sees_nothing_twice(hall: Hall, bob: Guest) -> None:
-    ann = arrives(hall)
-    ann.gets()
+def test_a_client_that_never_answers_sees_nothing_twice(server: SshServer, bob: SshClient) -> None:
+    ann = arrives(server)
+    ann.receives()
     bob.types("one\n")
-    assert said(ann.gets()) == ["one"]
+    assert said(ann.receives()) == ["one"]
     ann.peer.hang_up()
-    hall.building.turn()
+    server.memory_server.end_turn()
     bob.types("two\n")
-    assert arrives(hall).reads() == ["two"]
+    assert arrives(server).reads() == ["two"]
 
 
 def test_a_client_that_has_not_answered_yet_is_judged_by_its_tcp_acknowledgements(
-    hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch
+    server: SshServer, bob: SshClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann = arrives(hall)
+    ann = arrives(server)
     ann.reads()
     ann.peer.hang_up()
-    hall.building.turn()
-    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.gets()
+    server.memory_server.end_turn()
+    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.receives()
     with monkeypatch.context() as lost:
         lost.setattr(StreamOutbox, "unreached", lambda outbox: (500, 1.0))
-        back = arrives(hall)
-        assert said(back.gets()) == ["one"], "they were sent it"
+        back = arrives(server)
+        assert said(back.receives()) == ["one"], "they were sent it"
         back.peer.hang_up()
-        hall.building.turn()
-    shown = arrives(hall).gets()
+        server.memory_server.end_turn()
+    shown = arrives(server).receives()
     assert said(shown) == ["one"]
     assert b"alone" in shown
 
 
-def test_a_client_is_asked_one_question_at_a_time(hall: Hall, bob: Guest) -> None:
-    ann = arrives(hall)
+def test_a_client_is_asked_one_question_at_a_time(server: SshServer, bob: SshClient) -> None:
+    ann = arrives(server)
     ann.reads()
     for word in ("one", "two", "three"):
         bob.types(f"{word}\n")
-        ann.gets()
+        ann.receives()
     assert sum(ALIVE in each for each in ann.requests) == 1
     ann.answers()
     assert ann.requests == []
 
 
-def test_an_answer_without_a_question_is_ignored(hall: Hall) -> None:
-    ann = arrives(hall)
+def test_an_answer_without_a_question_is_ignored(server: SshServer) -> None:
+    ann = arrives(server)
     ann.reads()
     for channel in (ann.channel, 77):
         ann.peer.send(CHANNEL_SUCCESS, uint32(channel))
@@ -195,21 +197,21 @@ def test_an_answer_without_a_question_is_ignored(hall: Hall) -> None:
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_output_that_is_pending_for_the_window_is_not_missed(
-    hall: Hall, bob: Guest, answers: bool
+    server: SshServer, bob: SshClient, answers: bool
 ) -> None:
-    ann = Answering(hall, key=USER_KEY)
-    ann.opens(None, window=200)
-    ann.gets()
+    ann = Answering(server, key=USER_KEY)
+    ann.opens_shell(None, window=200)
+    ann.receives()
     if answers:
         ann.answers()
     for number in range(30):
         bob.types(f"w{number}\n")
-        hall.building.turn()
-    before = said(ann.gets())
+        server.memory_server.end_turn()
+    before = said(ann.receives())
     assert 5 < len(before) < 20, "some of it went through"
     ann.peer.hang_up()
-    hall.building.turn()
-    shown = arrives(hall).reads()
+    server.memory_server.end_turn()
+    shown = arrives(server).reads()
     whole = [f"w{number}" for number in range(30)]
     if answers:  # what the window let through was not confirmed
         assert shown == whole
@@ -251,11 +253,11 @@ def test_the_timer_is_cancelled_with_the_last_scheduled_question() -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_a_client_with_another_key_resumes_nothing(hall: Hall, bob: Guest) -> None:
-    ann = arrives(hall)
+def test_a_client_with_another_key_resumes_nothing(server: SshServer, bob: SshClient) -> None:
+    ann = arrives(server)
     ann.reads()
     ann.peer.hang_up()
-    hall.building.turn()
-    stranger = Guest(hall, key=OTHER_KEY)
-    stranger.opens()
-    assert b"Welcome back" not in stranger.gets()
+    server.memory_server.end_turn()
+    stranger = SshClient(server, key=OTHER_KEY)
+    stranger.opens_shell()
+    assert b"Welcome back" not in stranger.receives()

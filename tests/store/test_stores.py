@@ -44,7 +44,7 @@ from chatd.store.nats.store import NatsStore
 from chatd.store.sqlite.store import SqliteStore
 from chatd.store.volatile_history import VolatileHistoryStore
 from tests.support.cluster.nats import Nats
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.people import result_of
 
 
@@ -156,7 +156,7 @@ class StoreModel(RuleBasedStateMachine):
         self.ids = 0
 
     def teardown(self) -> None:
-        waited(self.store.close())
+        wait_for(self.store.close())
         self.folder.cleanup()
 
     def settle(self) -> None:
@@ -166,7 +166,7 @@ class StoreModel(RuleBasedStateMachine):
         comes back when everything before it is done.
         """
         for room in ROOMS:
-            waited(self.store.before(room, None, 0))
+            wait_for(self.store.before(room, None, 0))
         self.markers += 1
         self.store.post(MARKER_ROOM, f"mark {self.markers}", Joined(1.0, "ada"))
         self.main_thread.run_until(
@@ -176,7 +176,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule()
     def close_and_open_again(self) -> None:
         if self.is_durable:
-            waited(self.store.close())
+            wait_for(self.store.close())
             self.main_thread.run()
             self.holders.clear()
             self.maximum.clear()
@@ -231,7 +231,7 @@ class StoreModel(RuleBasedStateMachine):
             if isinstance(event, Said | Acted) and event.nick == nick
             if account in (None, owner)
         ]
-        assert waited(self.store.last_by(room, nick, account)) == (
+        assert wait_for(self.store.last_by(room, nick, account)) == (
             matching[-1] if matching else None
         )
 
@@ -253,12 +253,12 @@ class StoreModel(RuleBasedStateMachine):
 
     @rule(nick=nicks, holder=holders)
     def claim(self, nick: str, holder: str) -> None:
-        result = waited(self.store.claim(nick, holder))
+        result = wait_for(self.store.claim(nick, holder))
         assert result == (self.holders.setdefault(nick, holder) == holder)
 
     @rule(nick=nicks, holder=holders)
     def claim_as_owner(self, nick: str, holder: str) -> None:
-        assert waited(self.store.claim(nick, holder, owner=True))
+        assert wait_for(self.store.claim(nick, holder, owner=True))
         self.holders[nick] = holder
 
     @rule(nick=nicks, holder=holders)
@@ -296,7 +296,7 @@ class StoreModel(RuleBasedStateMachine):
 
     @rule(kind=kinds, key=nicks, value=st.one_of(st.none(), st.text(max_size=5)))
     def put(self, kind: str, key: str, value: str | None) -> None:
-        waited(self.store.put(kind, key, value))
+        wait_for(self.store.put(kind, key, value))
         records = self.records_of.setdefault(kind, {})
         records.pop(key, None)
         if value is not None:
@@ -304,7 +304,7 @@ class StoreModel(RuleBasedStateMachine):
 
     @rule(kind=kinds)
     def read_records(self, kind: str) -> None:
-        assert waited(self.store.records(kind)) == self.records_of.get(kind, {})
+        assert wait_for(self.store.records(kind)) == self.records_of.get(kind, {})
 
     def numbered(self, room: str) -> list[tuple[int, RoomEvent]]:
         return [(number, event) for _, number, event, _ in self.stored.get(room, [])]
@@ -312,19 +312,19 @@ class StoreModel(RuleBasedStateMachine):
     @rule(room=rooms, count=st.integers(0, 5), before=st.one_of(st.none(), st.integers(0, 9)))
     def read_before(self, room: str, count: int, before: int | None) -> None:
         rows = [row for row in self.numbered(room) if before is None or row[0] < before]
-        read = waited(self.store.before(room, before, count))
+        read = wait_for(self.store.before(room, before, count))
         assert read == rows[len(rows) - min(count, len(rows)) :]
 
     @rule(room=rooms, count=st.integers(0, 5), after=st.integers(0, 9))
     def read_after(self, room: str, count: int, after: int) -> None:
         rows = [row for row in self.numbered(room) if row[0] > after]
-        assert waited(self.store.after(room, after, count)) == rows[:count]
+        assert wait_for(self.store.after(room, after, count)) == rows[:count]
 
     @rule(room=rooms, above=st.integers(0, 9), below=st.integers(0, 12))
     def count(self, room: str, above: int, below: int) -> None:
         between = sum(above < number < below for number, _ in self.numbered(room))
         changes = sum(isinstance(each[1], Change) for each in self.posted_in.get(room, []))
-        result = waited(self.store.count(room, above, below))
+        result = wait_for(self.store.count(room, above, below))
         assert between <= result <= between + changes * self.is_durable
 
     @rule(
@@ -339,13 +339,13 @@ class StoreModel(RuleBasedStateMachine):
             for room, number, event in reversed(self.in_order)
             if room in within and self.is_found(event, search)
         ]
-        result = waited(self.store.search(within, search, skip, count))
+        result = wait_for(self.store.search(within, search, skip, count))
         assert result == found[skip : skip + count]
 
     @rule(within=st.sampled_from([("attic",), ("lobby",), ("attic", "lobby")]))
     def search_for_all(self, within: tuple[str, ...]) -> None:
         for search in QUERIES:
-            assert waited(self.store.search(within, search, 0, 99)) == [
+            assert wait_for(self.store.search(within, search, 0, 99)) == [
                 (room, number, event)
                 for room, number, event in reversed(self.in_order)
                 if room in within and self.is_found(event, search)
@@ -557,14 +557,16 @@ def test_a_limit_that_is_set_again_counts_the_events_since(name: str, tmp_path: 
     store.open(RecordingObserver())
     for maximum in (1, None):
         store.limit("lobby", maximum)
-        waited(store.before("lobby", None, 0))
+        wait_for(store.before("lobby", None, 0))
     for number in range(2):
         store.post("lobby", str(number), Said(1.0, "ada", str(number)))
-        waited(store.before("lobby", None, 0))
+        wait_for(store.before("lobby", None, 0))
     store.limit("lobby", 1)
-    waited(store.before("lobby", None, 0))
-    assert [event for _, event in waited(store.before("lobby", None, 9))] == [Said(1.0, "ada", "1")]
-    waited(store.close())
+    wait_for(store.before("lobby", None, 0))
+    assert [event for _, event in wait_for(store.before("lobby", None, 9))] == [
+        Said(1.0, "ada", "1")
+    ]
+    wait_for(store.close())
 
 
 def test_volatile_history_drops_the_other_rooms_in_the_store_of_its_records_too(
@@ -577,6 +579,6 @@ def test_volatile_history_drops_the_other_rooms_in_the_store_of_its_records_too(
         records.post(room, room, Said(1.0, "ada", "x"))
     store = VolatileHistoryStore(HISTORY_EVENTS, main_thread, records)
     store.drop_rooms_but(["lobby"])
-    assert waited(records.before("attic", None, 9)) == []
-    assert len(waited(records.before("lobby", None, 9))) == 1
-    waited(store.close())
+    assert wait_for(records.before("attic", None, 9)) == []
+    assert len(wait_for(records.before("lobby", None, 9))) == 1
+    wait_for(store.close())

@@ -1,4 +1,4 @@
-"""Displays: what a terminal shows, cell by cell, and what it should show."""
+"""Display of a terminal, cell by cell, by pyte; and the cells that it should show."""
 
 import unicodedata
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from wcwidth import iter_graphemes, wcswidth, wcwidth
 from chatd.terminal.text.graphemes import measure
 from chatd.transport.conversation.greeting import TO_TRY
 
-#: The lines that a guest is greeted with at a terminal.
+#: The tips that new users on a terminal are shown.
 TIPS = [f"-- {TO_TRY.heading}", *(f"   {row}" for row in TO_TRY.rows)]
 
 #: A cell of a screen: a character with its combining marks, and whether it is coloured.
@@ -22,12 +22,12 @@ BLANK: Cell = (" ", False)
 ANYTHING: Cell = ("?", False)
 
 
-def _joined(text: str) -> list[tuple[str, int]]:
+def _by_cluster(text: str) -> list[tuple[str, int]]:
     """Return grapheme clusters, as modern terminals show them, and their widths."""
     return [(cluster, max(0, wcswidth(cluster))) for cluster in iter_graphemes(text)]
 
 
-def _apart(text: str) -> list[tuple[str, int]]:
+def _by_char(text: str) -> list[tuple[str, int]]:
     """Return code points, as a terminal without clusters shows them, and their widths."""
     return [(char, max(0, wcwidth(char))) for char in text]
 
@@ -36,14 +36,14 @@ def _narrow(text: str) -> list[tuple[str, int]]:
     """Return clusters and their widths on a terminal with narrow emoji and unknown characters."""
     return [
         (cluster, width if measure(cluster).sure else min(1, width))
-        for cluster, width in _joined(text)
+        for cluster, width in _by_cluster(text)
     ]
 
 
 #: How terminals split the same text into characters, and how wide these are.
-OPINIONS: dict[str, Callable[[str], list[tuple[str, int]]]] = {
-    "joined": _joined,
-    "apart": _apart,
+WIDTH_RULES: dict[str, Callable[[str], list[tuple[str, int]]]] = {
+    "clusters": _by_cluster,
+    "chars": _by_char,
     "narrow": _narrow,
 }
 
@@ -55,12 +55,12 @@ class _Screen(pyte.Screen):
     it belongs to, and of a wide character that is overwritten in part nothing is left.
     """
 
-    def __init__(self, columns: int, rows: int, opinion: str) -> None:
-        self._opinion = OPINIONS[opinion]
+    def __init__(self, columns: int, rows: int, width_rule: str) -> None:
+        self._width_rule = WIDTH_RULES[width_rule]
         super().__init__(columns, rows)
 
     def draw(self, data: str) -> None:
-        for shown, width in self._opinion(data):
+        for shown, width in self._width_rule(data):
             if width and self.cursor.x + width > self.columns:
                 self.carriage_return()
                 self.linefeed()
@@ -90,21 +90,20 @@ class _Screen(pyte.Screen):
 
 
 class Display:
-    """A user's screen."""
+    """The screen of a terminal, which measures characters by one of `WIDTH_RULES`."""
 
-    def __init__(self, columns: int, rows: int, opinion: str = "joined") -> None:
-        self.screen = _Screen(columns, rows, opinion)
+    def __init__(self, columns: int, rows: int, width_rule: str = "clusters") -> None:
+        self.screen = _Screen(columns, rows, width_rule)
         self._stream = pyte.ByteStream(self.screen)
 
-    def takes(self, data: bytes) -> None:
-        """Show what was sent."""
+    def feed(self, data: bytes) -> None:
+        """Display output."""
         self._stream.feed(data)
 
-    def reflows(self, columns: int, rows: int) -> list[int]:
-        """Resize, and break the rows into as many as the size requires.
+    def reflow(self, columns: int, rows: int) -> list[int]:
+        """Resize, and wrap rows that do not fit; return the new index of each row's beginning.
 
         The cursor stays with its character; when it would be below the screen, that scrolls.
-        Return where each row begins now.
         """
         starts = []
         broken: list[list[Cell]] = []
@@ -174,10 +173,10 @@ def _broken(row: list[Cell], columns: int) -> list[list[Cell]]:
 
 
 def wrapped(text: str, columns: int, *, prompt: str | None = None) -> list[list[Cell]]:
-    """Return the rows that a text takes: wide characters take two cells, combining marks none.
+    """Return the rows of a wrapped text: wide characters take two cells, combining marks none.
 
-    With a ``prompt`` it is a line being typed: the characters about which terminals do not agree
-    are kept where they fit for all of them, and what is seen of them may be anything.
+    With a ``prompt`` the text is a line being typed: a character of disputed width is placed where
+    it fits at any width, and its cells are `ANYTHING`.
     """
     rows: list[list[Cell]] = [[]]
     line = prompt is not None
@@ -198,8 +197,8 @@ def wrapped(text: str, columns: int, *, prompt: str | None = None) -> list[list[
     return rows
 
 
-def same(cells: list[list[Cell]], expected: list[list[Cell]]) -> bool:
-    """Whether every cell is what it should be."""
+def matches(cells: list[list[Cell]], expected: list[list[Cell]]) -> bool:
+    """Return whether all cells are the expected ones."""
     return len(cells) == len(expected) and all(
         len(one) == len(other)
         and all(a == b or b is ANYTHING for a, b in zip(one, other, strict=True))

@@ -1,4 +1,4 @@
-"""A store that holds what it is given for as long as a test wants."""
+"""Memory store that can hold posts back, for tests of what happens until they are stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chatd.store.memory import MemoryStore
 
 
 class HeldStore(MemoryStore):
-    """A store in memory; while it ``is_holding``, posts are held, to be stored or refused later."""
+    """A memory store; while ``is_holding``, posts are held, to be stored or refused later."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,14 +20,14 @@ class HeldStore(MemoryStore):
         else:
             super().post(room, message_id, event, author)
 
-    def keep(self, count: int | None = None) -> None:
+    def store_held(self, count: int | None = None) -> None:
         """Store so many of the held posts, the oldest first, or all."""
         count = len(self.held) if count is None else count
         stored, self.held = self.held[:count], self.held[count:]
         for each in stored:
             super().post(*each)
 
-    def refuse(self) -> None:
+    def fail_held(self) -> None:
         """Store none of the held posts."""
         held, self.held = self.held, []
         assert self._observer is not None

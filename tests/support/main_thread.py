@@ -1,4 +1,4 @@
-"""The main thread of a test, for stores that have threads of their own."""
+"""Main thread of a test, for stores that have threads of their own."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class TestPromise:
         self._outcome = lambda: value
 
     def fail(self, error: Exception) -> None:
-        def fails() -> None:
+        def reraise() -> None:
             raise error
 
-        self._outcome = fails
+        self._outcome = reraise
 
 
 class TestMainThread:
@@ -49,7 +49,7 @@ class TestMainThread:
         return TestPromise(self)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        waited(work)
+        wait_for(work)
 
     @property
     def is_idle(self) -> bool:
@@ -62,19 +62,19 @@ class TestMainThread:
             try:
                 self._steps.get(timeout=PATIENCE)()
             except Empty:
-                raise AssertionError("nothing came of it") from None
+                raise AssertionError("no step came, and the condition does not hold") from None
 
     def run(self) -> None:
-        """Run the steps that are there."""
+        """Run the steps that are queued."""
         while not self._steps.empty():
             self._steps.get()()
 
 
-def waited(awaitable: Awaitable[Any]) -> Any:
-    """Return the result of an awaitable; what it waits for runs the main thread meanwhile."""
+def wait_for(awaitable: Awaitable[Any]) -> Any:
+    """Return the result of an awaitable that waits for nothing but a `TestPromise`."""
     steps = awaitable.__await__()
     try:
         next(steps)
     except StopIteration as done:
         return done.value
-    raise AssertionError("it waits for something else")
+    raise AssertionError("it waits for something that is not a TestPromise")

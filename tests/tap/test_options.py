@@ -41,6 +41,7 @@ from chatd.transport.services.shutdown import Shutdown
 from chatd.transport.services.store import StoreService
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
 from chatd.transport.ssh.keys.host_key import FILE_NAME
+from tests.support.people import result_of
 
 VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
 
@@ -612,12 +613,20 @@ def test_the_kinds_of_passwords_are_listed(capsys: pytest.CaptureFixture[str]) -
     assert refused("--help-auth-type", "x") == "Invalid auth type: x"
 
 
-@pytest.mark.parametrize(("words", "checks"), [((), False), (("--auth", "memory:ada:x"), True)])
-def test_the_given_checkers_are_used(words: tuple[str, ...], checks: bool) -> None:
-    server, reactor = served(*words, store=MemoryStore())
+def test_the_given_checkers_are_used() -> None:
+    server, reactor = served("--auth", "memory:ada:x", store=MemoryStore())
     server.startService()
     [door] = doors(reactor)
-    assert (door.host.chat.authentication._checker is not None) is checks
+    attempt = door.host.chat.authentication.check_attempt("ada", "192.0.2.1", 0.0)
+    assert str(result_of(attempt)) == "ada"
+
+
+def test_without_a_checker_only_accounts_have_passwords() -> None:
+    server, reactor = served(store=MemoryStore())
+    server.startService()
+    [door] = doors(reactor)
+    with pytest.raises(Refused, match="There is no account ada"):
+        result_of(door.host.chat.authentication.check_attempt("ada", "192.0.2.1", 0.0))
 
 
 # The server ---------------------------------------------------------------------------------------

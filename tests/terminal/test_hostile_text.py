@@ -16,9 +16,9 @@ from chatd.store.memory import MemoryStore
 from chatd.terminal.text.themes import NAMES, theme
 from chatd.transport.ssh.protocol.peer import client_name, user_name
 from tests.support.displays import Display
+from tests.support.memory_server import ClientConnection, MemoryServer
 from tests.support.people import Server
-from tests.support.wires import Building, Wire
-from tests.transport.conversation.test_terminal import COLUMNS, ROWS, Sitting
+from tests.transport.conversation.test_terminal import COLUMNS, ROWS, TerminalUser
 from tests.transport.test_json import Program
 
 #: Texts by their effect on a terminal that received them.
@@ -82,27 +82,27 @@ def check(data: bytes, *, drawn: bool) -> str:
 class Victim:
     """A user who receives eve's actions, on a display of some kind."""
 
-    def __init__(self, building: Building, nick: str, *, kind: str) -> None:
+    def __init__(self, server: MemoryServer, nick: str, *, kind: str) -> None:
         self.kind = kind
         self.display = Display(COLUMNS, ROWS)
-        self.sitting: Sitting | None = None
+        self.sitting: TerminalUser | None = None
         if kind == "lines":
-            self.wire: Wire | None = building.enters(nick)
+            self.connection: ClientConnection | None = server.enters(nick)
         else:
-            self.wire = None
+            self.connection = None
             colours, ansi = kind in ("drawn", "mono"), kind != "dumb"
-            self.sitting = Sitting(building, nick, colours=colours, ansi=ansi)
+            self.sitting = TerminalUser(server, nick, colours=colours, ansi=ansi)
             for setting in {"mono": ["theme mono"], "plain": ["plain on"]}.get(kind, []):
                 self.sitting.types(f"/set {setting}\r")
             self.sitting.types("/set joins on\r")
 
     def check_output(self) -> str:
         """Check the output since the last time."""
-        if self.wire is not None:
-            return check(self.wire.gets(), drawn=False)
+        if self.connection is not None:
+            return check(self.connection.receives(), drawn=False)
         assert self.sitting is not None
-        data = self.sitting.gets()
-        self.display.takes(data)
+        data = self.sitting.receives()
+        self.display.feed(data)
         screen = self.display.screen
         assert screen.title == screen.icon_name == ""
         assert not screen.charset
@@ -110,8 +110,8 @@ class Victim:
 
     def types(self, line: str) -> None:
         """Type a line."""
-        if self.wire is not None:
-            self.wire.sends(f"{line}\n".encode())
+        if self.connection is not None:
+            self.connection.sends(f"{line}\n".encode())
         else:
             assert self.sitting is not None
             self.sitting.types(f"{line}\r")
@@ -120,16 +120,16 @@ class Victim:
 KINDS = ("drawn", "mono", "plain", "dumb", "lines")
 
 
-def victims_of_each_kind(building: Building) -> list[Victim]:
+def victims_of_each_kind(server: MemoryServer) -> list[Victim]:
     """Return users with every kind of display, in the lobby."""
-    return [Victim(building, f"{kind}er", kind=kind) for kind in KINDS]
+    return [Victim(server, f"{kind}er", kind=kind) for kind in KINDS]
 
 
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), EVERYTHING], ids=[*ATTACKS, "everything"])
 def test_hostile_text_never_reaches_a_screen_as_controls(attack: str) -> None:
-    building = Building()
-    victims = victims_of_each_kind(building)
-    eve = building.enters("eve")
+    server = MemoryServer()
+    victims = victims_of_each_kind(server)
+    eve = server.enters("eve")
     for line in (
         "{}", "x{}y", "/me {}", "/nick {}", "/nick e{}ve", "/join {}", "/join attic{}",
         "/topic {}", "/away {}", "/focus lobby", "/dm drawner {}", "/dm liner {}", "/bc {}",
@@ -139,15 +139,15 @@ def test_hostile_text_never_reaches_a_screen_as_controls(attack: str) -> None:
         "/leave lobby {}", "/join lobby",
     ):  # fmt: skip
         eve.sends(line.format(attack).encode("utf-8", "surrogatepass") + b"\n")
-        check(eve.gets(), drawn=False)
+        check(eve.receives(), drawn=False)
         for victim in victims:
             victim.check_output()
     eve.sends(attack.encode("latin-1", "replace") + b"\xff\xfe\n")
-    program = Program(building, "mallory")
+    program = Program(server, "mallory")
     program.sends({"message": attack, "sender": "mallory", "dm": None})
     program.sends({"message": attack, "sender": "mallory", "dm": "drawner"})
     program.sends({"message": "x\n" + attack, "sender": attack, "dm": attack})
-    typist = Sitting(building, "typist")
+    typist = TerminalUser(server, "typist")
     typist.types(f"{attack}\r/topic {attack}\r")
     eve.sends(f"/quit {attack}\n".encode())
     for victim in victims:
@@ -158,8 +158,8 @@ def test_hostile_text_never_reaches_a_screen_as_controls(attack: str) -> None:
 
 
 def test_an_erase_sequence_in_a_message_is_shown_as_letters() -> None:
-    building = Building()
-    ada, eve = Victim(building, "ada", kind="drawn"), building.enters("eve")
+    server = MemoryServer()
+    ada, eve = Victim(server, "ada", kind="drawn"), server.enters("eve")
     ada.check_output()
     before = ada.display.lines
     eve.sends(b"\x1b[2J\x1b[H\x9b1;1Hhello\rroot: hi\n")
@@ -189,9 +189,9 @@ def test_stored_text_is_sanitized_again_when_it_is_shown(attack: str) -> None:
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_an_ssh_version_and_user_name_are_shown_as_plain_text(attack: str) -> None:
     assert client_name(b"SSH-2.0-" + attack.encode()).isprintable()
-    building = Building()
-    sitting = Sitting(building, user_name(attack.encode()))
-    victim = building.enters("bob")
+    server = MemoryServer()
+    sitting = TerminalUser(server, user_name(attack.encode()))
+    victim = server.enters("bob")
     victim.sends(b"/users\n")
-    check(sitting.gets(), drawn=True)
-    check(victim.gets(), drawn=False)
+    check(sitting.receives(), drawn=True)
+    check(victim.receives(), drawn=False)

@@ -23,7 +23,7 @@ class LineModeUser:
         """Display output, which must not contain a sequence."""
         assert b"\x1b" not in data
         self.sent = data
-        self.display.takes(data)
+        self.display.feed(data)
 
     def type_line(self, text: str) -> None:
         """Draw the line with this text."""

@@ -1,7 +1,8 @@
-"""Users of every way in, in the same rooms, against one simple model of what each of them sees.
+"""Model test of all ways in: users of every kind of client, in the same rooms.
 
-The model is lists and dictionaries, and the words of each protocol are written out here, from
-docs/protocol.rst.  ``CHATD_TEST_CONVERSATIONS`` asks for more of them, for a longer look.
+The model is lists and dictionaries, without any of chatd's code; the expected output of each
+protocol is written out again from docs/protocol.rst.  ``CHATD_TEST_CONVERSATIONS`` sets the number
+of examples.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.support.all_clients.clients import (
     Act,
+    AllProtocolsServer,
     AssignmentClient,
     Client,
     DirectMessage,
@@ -24,7 +26,6 @@ from tests.support.all_clients.clients import (
     JsonClient,
     Kick,
     Leave,
-    MemoryServer,
     Netcat,
     Quit,
     Rename,
@@ -42,144 +43,146 @@ from tests.support.all_clients.renderings import RENDERINGS, Rendering, members_
 from tests.support.all_clients.world import Person, Room
 
 KINDS = ("line", "telnet", "shell", "lines by ssh", "tcd", "json", "bot", "tail", "tail --json")
-#: Some of them in another script or in other capitals; the last is the one that all want.
+#: Some are in another script or in other capitals; the last is taken most of the time.
 NICKS = ("ada", "bob", "Zoë", "Ада", "Ada", "ada")
 ROOMS = ("lobby", "attic", "cellar")
 WORDS = ("hello", "grüße, 日本 🙂", "ada: look", "(BOB), ada!", '{"message": "x"}', "CHAT: later?")
-#: The most people at a time: more would meet each other too seldom.
-CROWD = 9
+#: Users at a time, at most: more would meet each other too rarely.
+MAX_PEOPLE = 9
 
 
-someone = st.integers(0, CROWD - 1)
+indexes = st.integers(0, MAX_PEOPLE - 1)
 kinds = st.sampled_from(KINDS)
 nicks = st.sampled_from(NICKS)
 rooms = st.sampled_from(ROOMS)
 words = st.sampled_from(WORDS)
-#: In two pieces, at this byte or, when there are fewer, going round.
+#: Where a packet is cut in two, modulo its length.
 cuts = st.integers(1, 300)
-#: Whom somebody means: one of those who are here, or perhaps nobody.
-whom = st.one_of(someone, st.just("nobody"))
-#: What somebody asks for, but for its words and for whom they mean.
-asked = st.one_of(
+#: The target of a request: the index of a user, or a nick that nobody has.
+targets = st.one_of(indexes, st.just("nobody"))
+#: A request, before its target and its text are filled in: kind, argument, text.
+request_parts = st.one_of(
     st.tuples(st.sampled_from(["say", "act", "topic"]), rooms, words),
     st.tuples(st.just("say"), rooms, words),
     st.tuples(st.sampled_from(["join", "leave", "focus"]), rooms, words),
-    st.tuples(st.sampled_from(["whisper", "kick"]), whom, words),
+    st.tuples(st.sampled_from(["whisper", "kick"]), targets, words),
     st.tuples(st.just("rename"), nicks, words),
 )
-Asked = tuple[str, str | int, str]
+RequestParts = tuple[str, str | int, str]
 
 
-class Everyone(RuleBasedStateMachine):
+class AllClients(RuleBasedStateMachine):
     """Users of all kinds, at the server and in the model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.port = MemoryServer()
+        self.server = AllProtocolsServer()
         self.model = Model()
-        self.said = 0
-        self._come_those_who_count()
+        self.message_count = 0
+        self._connect_observers()
 
-    def _come_those_who_count(self) -> None:
-        """A netcat, a bot and an ssh who are in no room, see nothing, and ask who is here."""
-        self.clerk, self.census = Netcat(self.port), JsonClient(self.port, "census", bot=True)
+    def _connect_observers(self) -> None:
+        """Connect a netcat, a bot and an ssh that are in no room and request lists of members."""
+        self.clerk, self.census = Netcat(self.server), JsonClient(self.server, "census", bot=True)
         self.census.send(self.census.login_request() + b'{"leave": "lobby"}')
         self.clerk.send(b"/nick clerk\n/leave lobby\n")
-        self.script = Ssh(self.port, "script")
+        self.script = Ssh(self.server, "script")
         for each in (self.clerk, self.census):
             each.read_output()
 
-    # Coming
+    # Connecting -----------------------------------------------------------------------------------
 
     @initialize(
         kinds=st.permutations(KINDS),
         number=st.integers(5, 7),
         cellar=st.booleans(),
-        leaving=st.sets(someone),
+        leaving=st.sets(indexes),
     )
-    def some_are_here(self, kinds: list[str], number: int, cellar: bool, leaving: set[int]) -> None:
-        """Let all be in the attic, some in the lobby, and perhaps in the cellar."""
+    def connect_several(
+        self, kinds: list[str], number: int, cellar: bool, leaving: set[int]
+    ) -> None:
+        """Connect users that are all in the attic, some of them in the lobby or the cellar."""
         nicks = ("ada", "bob", "Zoë", "Ада", "cy", "dee", "eve")
         for kind, nick in zip(kinds[:number], nicks, strict=False):
-            self.come(kind, nick, "attic" if kind in ("tail", "tail --json") else "lobby", 0, 0)
+            self.connect(kind, nick, "attic" if kind in ("tail", "tail --json") else "lobby", 0, 0)
             if self.model.people and (newest := self.model.people[-1]).nick == nick:
-                self.ask(newest, [Join("cellar")] * cellar + [Join("attic")])
-            self.everyone_sees_what_the_model_says()
-        for who, person in enumerate(self.model.people):
-            if who in leaving:
-                self.ask(person, [Leave("lobby")])
+                self.send_requests(newest, [Join("cellar")] * cellar + [Join("attic")])
+            self.check_all_outputs()
+        for index, person in enumerate(self.model.people):
+            if index in leaving:
+                self.send_requests(person, [Leave("lobby")])
 
-    @precondition(lambda self: len(self.model.people) < CROWD)
+    @precondition(lambda self: len(self.model.people) < MAX_PEOPLE)
     @rule(kind=kinds, nick=nicks, room=rooms, cut=cuts, last=st.integers(0, 3))
-    def come(self, kind: str, nick: str, room: str, cut: int, last: int) -> None:
+    def connect(self, kind: str, nick: str, room: str, cut: int, last: int) -> None:
         """Connect a user, with a nick that may be taken."""
         if kind in ("line", "telnet"):
-            client = Netcat(self.port) if kind == "line" else Telnet(self.port)
-            self.greeted(self.enters(kind, client, self.model.free_guest_nick()))
-            self.ask(self.model.people[-1], [Rename(nick)], cut)
+            client = Netcat(self.server) if kind == "line" else Telnet(self.server)
+            self.expect_greeting(self.add_person(kind, client, self.model.free_guest_nick()))
+            self.send_requests(self.model.people[-1], [Rename(nick)], cut)
         elif kind in ("shell", "lines by ssh"):
-            shell = Shell(self.port, nick, terminal=kind == "shell")
-            self.greeted(self.enters(kind, shell, self.model.free_variant(nick)), nick)
+            shell = Shell(self.server, nick, terminal=kind == "shell")
+            self.expect_greeting(self.add_person(kind, shell, self.model.free_variant(nick)), nick)
         elif kind == "tcd":
-            self.come_by_tcd(nick, room, cut)
+            self.connect_tcd(nick, room, cut)
         elif kind in ("json", "bot"):
-            self.come_by_json(kind, nick, cut)
+            self.connect_json(kind, nick, cut)
         else:
-            self.come_to_read(kind, nick, room, last)
+            self.connect_tail(kind, nick, room, last)
 
-    def enters(self, kind: str, client: Client, nick: str) -> Person:
+    def add_person(self, kind: str, client: Client, nick: str) -> Person:
         person = Person(nick, RENDERINGS[kind], client)
         self.model.people.append(person)
-        self.port.end_turn()
-        self.model.now = self.port.clock.seconds()
+        self.server.end_turn()
+        self.model.now = self.server.clock.seconds()
         return person
 
-    def greeted(self, person: Person, wanted: str = "") -> None:
+    def expect_greeting(self, person: Person, wanted: str = "") -> None:
         if wanted not in ("", person.nick):
             self.model.reply(person, [f"-- {wanted} is taken; you are {person.nick}."])
         lobby = self.model.join(person, "lobby")
         others = members_in_words([other.nick for other in lobby.members if other is not person])
-        told = f"-- You are {person.nick} in lobby, {others}; /help says what you can do."
-        self.model.reply(person, [told])
+        greeting = f"-- You are {person.nick} in lobby, {others}; /help says what you can do."
+        self.model.reply(person, [greeting])
 
-    def come_by_tcd(self, nick: str, room: str, cut: int) -> None:
-        client = AssignmentClient(self.port, nick, self.ref_of)
+    def connect_tcd(self, nick: str, room: str, cut: int) -> None:
+        client = AssignmentClient(self.server, nick, self.ref_of)
         if self.model.person(nick) is not None:
             client.send(client.encode_request(Join(room)) or b"", cut)
             assert client.read_output() == ["ERROR_CODE: 10\nERROR_DESCRIPTION: TEXT\n"]
             client.nick = self.model.free_variant(nick)
         person = Person(client.nick, RENDERINGS["tcd"], client)
         self.model.people.append(person)
-        self.ask(person, [Join(room)], cut)
+        self.send_requests(person, [Join(room)], cut)
 
-    def come_by_json(self, kind: str, nick: str, cut: int) -> None:
-        client = JsonClient(self.port, nick, bot=kind == "bot")
+    def connect_json(self, kind: str, nick: str, cut: int) -> None:
+        client = JsonClient(self.server, nick, bot=kind == "bot")
         if self.model.person(nick) is not None:
             client.send(client.login_request(), cut)
-            why = f"{nick} is taken, or looks like a nick that is."
-            more = {"error": why} if kind == "bot" else {}
+            reason = f"{nick} is taken, or looks like a nick that is."
+            more = {"error": reason} if kind == "bot" else {}
             refused: dict[str, object] = {"isConnected": False, "errorCode": 1, **more}
             assert client.read_output() == [to_json(refused)]
             client.nick = self.model.free_variant(nick)
         client.send(client.login_request(), cut)
-        person = self.enters(kind, client, client.nick)
+        person = self.add_person(kind, client, client.nick)
         where = {"room": "lobby"} if kind == "bot" else {}
         self.model.reply(person, [to_json({"isConnected": True, "errorCode": -1, **where})])
         self.model.join(person, "lobby")
 
-    def come_to_read(self, kind: str, nick: str, room: str, last: int) -> None:
-        client = Tail(self.port, nick, room, objects=kind == "tail --json", last=last)
-        there = self.model.room(room)
-        if there is None:
+    def connect_tail(self, kind: str, nick: str, room: str, last: int) -> None:
+        client = Tail(self.server, nick, room, objects=kind == "tail --json", last=last)
+        found = self.model.room(room)
+        if found is None:
             assert client.read_output() == []
             assert client.read_output() == []
             assert client.errors.decode() == f"chatd: There is no room {room}; /rooms lists them.\n"
             assert (client.status, client.closed) == (1, True)
             client.lose_connection()
             return
-        person = self.enters(kind, client, self.model.free_variant(nick))
-        person.focus = there
-        before = there.history[len(there.history) - min(last, len(there.history)) :]
+        person = self.add_person(kind, client, self.model.free_variant(nick))
+        person.focus = found
+        before = found.history[len(found.history) - min(last, len(found.history)) :]
         person.show_personal(
             [line for event in before for line in person.rendering.room_event(event, person)]
         )
@@ -189,40 +192,46 @@ class Everyone(RuleBasedStateMachine):
         found = self.model.room(room)
         return found.number if found is not None else 999
 
-    # Asking
+    # Requests -------------------------------------------------------------------------------------
 
-    def request(self, person: Person, asked: Asked) -> Request:
-        """Return a request, with words that have not been said before."""
-        kind, what, text = asked
-        self.said += 1
-        text = f"{self.said} {text}"
-        whom = str(what)
-        if isinstance(what, int):
-            near = person.focus.members if kind == "kick" and person.focus else self.model.people
-            whom = near[what % len(near)].nick
-        if kind == "say" and isinstance(person.client, AssignmentClient) and self.said % 3 == 0:
+    def make_request(self, person: Person, parts: RequestParts) -> Request:
+        """Return a request, with a text that was not sent before."""
+        kind, argument, text = parts
+        self.message_count += 1
+        text = f"{self.message_count} {text}"
+        target = str(argument)
+        if isinstance(argument, int):
+            candidates = (
+                person.focus.members if kind == "kick" and person.focus else self.model.people
+            )
+            target = candidates[argument % len(candidates)].nick
+        if (
+            kind == "say"
+            and isinstance(person.client, AssignmentClient)
+            and self.message_count % 3 == 0
+        ):
             text += "\nand more\nNOTE: the end"
         requests: dict[str, Request] = {
-            "join": Join(whom),
-            "leave": Leave(whom),
-            "focus": Focus(whom),
-            "say": Say(whom, text),
+            "join": Join(target),
+            "leave": Leave(target),
+            "focus": Focus(target),
+            "say": Say(target, text),
             "act": Act(text),
-            "topic": SetTopic(whom, text),
-            "whisper": DirectMessage(whom, text),
-            "kick": Kick(whom, text),
-            "rename": Rename(whom),
+            "topic": SetTopic(target, text),
+            "whisper": DirectMessage(target, text),
+            "kick": Kick(target, text),
+            "rename": Rename(target),
         }
         return requests[kind]
 
-    def ask(
+    def send_requests(
         self, person: Person, requests: Sequence[Request], cut: int = 0, *, unfinished: bool = False
     ) -> None:
         """Send several requests of a user in one packet, which may be cut in two.
 
-        The end of the last one may be missing; then it counts after a silence.
+        With ``unfinished`` the last one has no end; then the server handles it after a silence.
         """
-        clock, client, data = self.port.clock, person.client, b""
+        clock, client, data = self.server.clock, person.client, b""
         self.model.now = clock.seconds()
         *first, last = requests
         for each in first:
@@ -243,66 +252,79 @@ class Everyone(RuleBasedStateMachine):
         if piece is not None:
             self.model.handle(person, last)
 
-    def somebody(self, who: int) -> Person:
-        return self.model.people[who % len(self.model.people)]
+    def person(self, index: int) -> Person:
+        return self.model.people[index % len(self.model.people)]
 
     @precondition(lambda self: self.model.people)
-    @rule(who=someone, asked=asked, cut=cuts, unfinished=st.booleans())
-    def one_does_something(self, who: int, asked: Asked, cut: int, unfinished: bool) -> None:
-        person = self.somebody(who)
-        self.ask(person, [self.request(person, asked)], cut, unfinished=unfinished)
+    @rule(index=indexes, parts=request_parts, cut=cuts, unfinished=st.booleans())
+    def send_one_request(self, index: int, parts: RequestParts, cut: int, unfinished: bool) -> None:
+        person = self.person(index)
+        self.send_requests(person, [self.make_request(person, parts)], cut, unfinished=unfinished)
 
     @precondition(lambda self: self.model.people)
-    @rule(who=someone, asked=st.lists(asked, min_size=2, max_size=4), cut=cuts, open=st.booleans())
-    def one_does_much_at_once(self, who: int, asked: list[Asked], cut: int, open: bool) -> None:
-        person = self.somebody(who)
-        self.ask(person, [self.request(person, each) for each in asked], cut, unfinished=open)
-
-    @precondition(lambda self: self.model.people)
-    @rule(asked=st.lists(st.tuples(someone, asked), min_size=2, max_size=4))
-    def several_do_something_in_one_turn(self, asked: list[tuple[int, Asked]]) -> None:
-        for who, what in asked:
-            if self.model.people:
-                person = self.somebody(who)
-                self.ask(person, [self.request(person, what)])
-
-    @precondition(lambda self: self.model.people)
-    @rule(who=someone, other=someone, text=words, then=asked, leaves=st.booleans())
-    def one_speaks_and_another_in_the_room_does_something(
-        self, who: int, other: int, text: str, then: Asked, leaves: bool
+    @rule(
+        index=indexes,
+        parts=st.lists(request_parts, min_size=2, max_size=4),
+        cut=cuts,
+        open=st.booleans(),
+    )
+    def send_several_requests_at_once(
+        self, index: int, parts: list[RequestParts], cut: int, open: bool
     ) -> None:
-        """Run in one turn, so that messages have not been shown yet."""
-        person = self.somebody(who)
+        person = self.person(index)
+        self.send_requests(
+            person, [self.make_request(person, each) for each in parts], cut, unfinished=open
+        )
+
+    @precondition(lambda self: self.model.people)
+    @rule(parts=st.lists(st.tuples(indexes, request_parts), min_size=2, max_size=4))
+    def act_in_one_turn(self, parts: list[tuple[int, RequestParts]]) -> None:
+        for index, each in parts:
+            if self.model.people:
+                person = self.person(index)
+                self.send_requests(person, [self.make_request(person, each)])
+
+    @precondition(lambda self: self.model.people)
+    @rule(index=indexes, other=indexes, text=words, then=request_parts, leaves=st.booleans())
+    def speak_while_another_acts(
+        self, index: int, other: int, text: str, then: RequestParts, leaves: bool
+    ) -> None:
+        """Let two members act in one turn, so that the message has not been shown yet."""
+        person = self.person(index)
         room = person.focus
         if room is None:
             return
-        listener = room.members[other % len(room.members)]
-        self.ask(person, [self.request(person, ("say", room.name, text))])
-        self.ask(listener, [self.request(listener, then), Leave(room.name)][leaves:])
+        other_member = room.members[other % len(room.members)]
+        self.send_requests(person, [self.make_request(person, ("say", room.name, text))])
+        self.send_requests(
+            other_member, [self.make_request(other_member, then), Leave(room.name)][leaves:]
+        )
 
     @precondition(lambda self: self.model.people)
-    @rule(who=someone, whom=someone, text=words, cut=cuts)
-    def one_writes_to_another_alone(self, who: int, whom: int, text: str, cut: int) -> None:
+    @rule(index=indexes, first_other=indexes, text=words, cut=cuts)
+    def send_direct_messages(self, index: int, first_other: int, text: str, cut: int) -> None:
         writers = [
             person
             for person in self.model.people
             if person.client.encode_request(DirectMessage("x", "x")) is not None
         ]
         if writers:
-            writer = writers[who % len(writers)]
-            for other in range(whom, whom + 3):
-                self.ask(writer, [self.request(writer, ("whisper", other, text))], cut)
+            writer = writers[index % len(writers)]
+            for other in range(first_other, first_other + 3):
+                self.send_requests(
+                    writer, [self.make_request(writer, ("whisper", other, text))], cut
+                )
 
-    @precondition(lambda self: self.owned())
-    @rule(which=someone, whom=someone, reason=words)
-    def an_owner_kicks_somebody(self, which: int, whom: int, reason: str) -> None:
-        owned = self.owned()
+    @precondition(lambda self: self.rooms_with_owner())
+    @rule(which=indexes, member=indexes, reason=words)
+    def kick_as_owner(self, which: int, member: int, reason: str) -> None:
+        owned = self.rooms_with_owner()
         room = owned[which % len(owned)]
         assert room.owner is not None
-        nick = room.members[whom % len(room.members)].nick
-        self.ask(room.owner, [Focus(room.name), Kick(nick, reason)])
+        nick = room.members[member % len(room.members)].nick
+        self.send_requests(room.owner, [Focus(room.name), Kick(nick, reason)])
 
-    def owned(self) -> list[Room]:
+    def rooms_with_owner(self) -> list[Room]:
         """Return the rooms whose owner can kick."""
         return [
             room
@@ -312,33 +334,33 @@ class Everyone(RuleBasedStateMachine):
         ]
 
     @rule(room=rooms, text=words)
-    def a_script_says_something(self, room: str, text: str) -> None:
+    def say_by_script(self, room: str, text: str) -> None:
         """Say something by ``ssh host say ROOM TEXT``, without joins or departures."""
-        where = self.model.room(room)
-        if where is not None:
-            self.said += 1
-            self.model.now = self.port.clock.seconds()
-            text = f"{self.said} {text}"
+        found = self.model.room(room)
+        if found is not None:
+            self.message_count += 1
+            self.model.now = self.server.clock.seconds()
+            text = f"{self.message_count} {text}"
             assert self.script.output(f"say {room} '{text}'") == []
-            stranger = Person("script", Rendering(), self.script)
-            self.model.post_event("said", where, stranger, text)
+            author = Person("script", Rendering(), self.script)
+            self.model.post_event("said", found, author, text)
 
-    # Going
+    # Leaving --------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.model.people)
-    @rule(who=someone, cut=cuts, before=st.lists(asked, max_size=2))
-    def quit(self, who: int, cut: int, before: list[Asked]) -> None:
+    @rule(index=indexes, cut=cuts, before=st.lists(request_parts, max_size=2))
+    def quit(self, index: int, cut: int, before: list[RequestParts]) -> None:
         """Let a user quit, perhaps in one packet with other requests."""
-        person = self.somebody(who)
+        person = self.person(index)
         client = person.client
         if isinstance(client, Tail):
             client.interrupt()
-            self.model.now = self.port.clock.seconds()
+            self.model.now = self.server.clock.seconds()
             self.model.leave(person)
         else:
-            requests = [self.request(person, each) for each in before]
-            self.ask(person, [*requests, Quit("good night")], cut)
-        self.sees(person)
+            requests = [self.make_request(person, each) for each in before]
+            self.send_requests(person, [*requests, Quit("good night")], cut)
+        self.check_output(person)
         if isinstance(client, Ssh):
             assert client.read_output() == []
             assert client.status == (130 if isinstance(client, Tail) else 0)
@@ -346,18 +368,18 @@ class Everyone(RuleBasedStateMachine):
         client.lose_connection()
 
     @precondition(lambda self: self.model.people)
-    @rule(who=someone)
-    def be_cut_off(self, who: int) -> None:
+    @rule(index=indexes)
+    def lose_connection(self, index: int) -> None:
         """Lose a connection."""
-        person = self.somebody(who)
-        self.model.now = self.port.clock.seconds()
+        person = self.person(index)
+        self.model.now = self.server.clock.seconds()
         self.model.leave(person)
         person.client.lose_connection()
 
-    # What has to be the same, always
+    # Checks ---------------------------------------------------------------------------------------
 
-    def sees(self, person: Person) -> None:
-        """What somebody saw is what the model says."""
+    def check_output(self, person: Person) -> None:
+        """Compare the output of a client with the expected one."""
         person.show_pending()
         lines, steps, person.steps = person.client.read_output(), person.steps, []
         assert matches_steps(lines, steps), (person.nick, lines, steps)
@@ -365,39 +387,39 @@ class Everyone(RuleBasedStateMachine):
         person.bells = 0
 
     @invariant()
-    def nothing_differs(self) -> None:
-        self.everyone_sees_what_the_model_says()
-        self.who_is_in_no_room_sees_nothing_but_what_they_ask_for()
-        self.all_ways_of_asking_say_who_is_where()
+    def server_matches_model(self) -> None:
+        self.check_all_outputs()
+        self.check_observers_see_nothing()
+        self.check_lists_of_members()
 
-    def everyone_sees_what_the_model_says(self) -> None:
-        self.port.end_turn()
+    def check_all_outputs(self) -> None:
+        self.server.end_turn()
         while self.model.ended:
             person = self.model.ended.pop()
-            self.sees(person)
+            self.check_output(person)
             assert isinstance(person.client, Tail)
             assert person.client.read_output() == []
             assert (person.client.status, person.client.closed) == (1, True)
             person.client.lose_connection()
         for person in self.model.people:
-            self.sees(person)
+            self.check_output(person)
             client = person.client
             assert not client.closed
             if client.prompt is not None:
                 focus = re.escape(person.focus.name) if person.focus else "-"
                 assert re.fullmatch(rf"\[{focus}\] (\(.*[0-9]!?\) )?", client.prompt)
 
-    def who_is_in_no_room_sees_nothing_but_what_they_ask_for(self) -> None:
+    def check_observers_see_nothing(self) -> None:
         assert self.clerk.read_output() == []
         assert self.census.read_output() == []
 
-    def all_ways_of_asking_say_who_is_where(self) -> None:
-        there = self.model.rooms.values()
-        for room in there:
+    def check_lists_of_members(self) -> None:
+        existing = self.model.rooms.values()
+        for room in existing:
             self.clerk.send(f"/users {room.name}\n".encode())
             self.census.send(to_json({"users": room.name}).encode())
         listed, counted = [], []
-        for room in there:
+        for room in existing:
             listed.append(f"-- {room.name}: {len(room.members)} here")
             marks = {person: " (owner)" * (person is room.owner) for person in room.members}
             listed += [f"   {person.nick}{mark}" for person, mark in marks.items()]
@@ -410,30 +432,30 @@ class Everyone(RuleBasedStateMachine):
             counted.append(to_json(fields))
         assert self.clerk.read_output() == listed
         assert self.census.read_output() == counted
-        who = [f"{each.nick} {','.join(_names(each))}".rstrip() for each in self.model.people]
-        assert sorted(self.script.output("who")) == sorted([*who, "clerk", "census"])
-        rows = [f"{room.name} {len(room.members)} {room.topic}".rstrip() for room in there]
+        members = [f"{each.nick} {','.join(_names(each))}".rstrip() for each in self.model.people]
+        assert sorted(self.script.output("who")) == sorted([*members, "clerk", "census"])
+        rows = [f"{room.name} {len(room.members)} {room.topic}".rstrip() for room in existing]
         assert sorted(self.script.output("rooms")) == sorted(rows)
 
     def teardown(self) -> None:
         while self.model.people:
-            self.be_cut_off(0)
-            self.everyone_sees_what_the_model_says()
+            self.lose_connection(0)
+            self.check_all_outputs()
         for client in (self.clerk, self.census, self.script):
             client.lose_connection()
-        self.port.end_turn()
-        assert len(self.port.building.chat.people) == 0
-        assert list(self.port.building.chat.rooms) == ["lobby"]
-        assert self.port.building.admission.here == 0
-        self.port.clock.advance(1)
-        assert self.port.clock.getDelayedCalls() == []
+        self.server.end_turn()
+        assert len(self.server.memory_server.chat.people) == 0
+        assert list(self.server.memory_server.chat.rooms) == ["lobby"]
+        assert self.server.memory_server.admission.here == 0
+        self.server.clock.advance(1)
+        assert self.server.clock.getDelayedCalls() == []
 
 
 def _names(person: Person) -> list[str]:
     return [room.name for room in person.rooms]
 
 
-TestEveryone = Everyone.TestCase
-TestEveryone.settings = settings(
+TestAllClients = AllClients.TestCase
+TestAllClients.settings = settings(
     max_examples=int(os.environ.get("CHATD_TEST_CONVERSATIONS", "70")), stateful_step_count=30
 )

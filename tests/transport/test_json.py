@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from chatd.chat.limits import LOG_EVENTS, Rate
-from tests.support.wires import Building, Wire
+from tests.support.memory_server import ClientConnection, MemoryServer
 
 
 class Program:
     """A connection that sends objects and gets objects."""
 
-    def __init__(self, building: Building, nick: str = "", version: int = 1) -> None:
-        self.building = building
-        self.wire: Wire = building.connects()
+    def __init__(self, server: MemoryServer, nick: str = "", version: int = 1) -> None:
+        self.server = server
+        self.connection: ClientConnection = server.connects()
         if nick:
             first = {"username": nick} | ({"version": version} if version != 1 else {})
             room = {"room": "lobby"} if version != 1 else {}
@@ -25,19 +25,19 @@ class Program:
 
     def sends(self, *objects: Mapping[str, object]) -> None:
         """Send objects back to back, as the first clients do."""
-        self.wire.sends(b"".join(json.dumps(each).encode() for each in objects))
+        self.connection.sends(b"".join(json.dumps(each).encode() for each in objects))
 
-    def gets(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.wire.gets().splitlines()]
+    def receives(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.connection.receives().splitlines()]
 
     def asks(self, *objects: Mapping[str, object]) -> list[dict[str, Any]]:
         self.sends(*objects)
-        return self.gets()
+        return self.receives()
 
 
 @pytest.fixture
-def building() -> Building:
-    return Building()
+def server() -> MemoryServer:
+    return MemoryServer()
 
 
 TIME = "1970-01-01T00:00:00.400Z"
@@ -54,39 +54,39 @@ def message(text: str, sender: str, seq: int, room: str = "lobby") -> dict[str, 
     }
 
 
-def test_the_first_clients_talk_to_everyone_else(building: Building) -> None:
-    bob = building.enters("bob")
-    ada = Program(building, "ada")
-    assert bob.gets() == b"-- ada joined lobby\r\n"
+def test_the_first_clients_talk_to_everyone_else(server: MemoryServer) -> None:
+    bob = server.enters("bob")
+    ada = Program(server, "ada")
+    assert bob.receives() == b"-- ada joined lobby\r\n"
     assert ada.asks({"message": "hi", "sender": "ada", "dm": None}) == []
-    assert bob.gets() == b"ada: hi\r\n"
+    assert bob.receives() == b"ada: hi\r\n"
     bob.sends(b"hello\n/me waves\n")
-    assert ada.gets() == [message("hello", "bob", 2), message("* bob waves", "bob", 3)]
-    cy = Program(building, "cy")
-    assert ada.gets() == [message("User has connected", "cy", 3)]
+    assert ada.receives() == [message("hello", "bob", 2), message("* bob waves", "bob", 3)]
+    cy = Program(server, "cy")
+    assert ada.receives() == [message("User has connected", "cy", 3)]
     assert cy.asks({"message": "psst", "sender": "cy", "dm": "ada"}) == []
-    assert ada.gets() == [{"message": "psst", "sender": "cy", "dm": "ada", "time": TIME}]
+    assert ada.receives() == [{"message": "psst", "sender": "cy", "dm": "ada", "time": TIME}]
     assert cy.asks({"disconnect": True, "sender": "cy"}) == [{"disconnect": True}]
-    assert cy.wire.closed
-    assert ada.gets() == [message("cy is offline", "cy", 3)]
+    assert cy.connection.closed
+    assert ada.receives() == [message("cy is offline", "cy", 3)]
 
 
-def test_the_first_clients_get_each_object_in_a_write_of_its_own(building: Building) -> None:
-    bob = building.enters("bob")
-    ada = Program(building, "ada")
+def test_the_first_clients_get_each_object_in_a_write_of_its_own(server: MemoryServer) -> None:
+    bob = server.enters("bob")
+    ada = Program(server, "ada")
     writes: list[bytes] = []
-    whole = ada.wire.transport.write
-    ada.wire.transport.write = lambda data: (writes.append(data), whole(data))[1]  # type: ignore[method-assign]
-    bob.sends(b"one\ntwo\nthree\n"), building.turn()
+    whole = ada.connection.transport.write
+    ada.connection.transport.write = lambda data: (writes.append(data), whole(data))[1]  # type: ignore[method-assign]
+    bob.sends(b"one\ntwo\nthree\n"), server.end_turn()
     assert [write.count(b"\n") for write in writes] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
     ("nick", "code"), [("bob", 1), ("BOB", 1), ("b0b", 1), ("a:b", 3), ("server", 3)]
 )
-def test_a_name_that_is_not_allowed_is_refused(building: Building, nick: str, code: int) -> None:
-    building.enters("bob"), building.enters("b0b")
-    ada = Program(building)
+def test_a_name_that_is_not_allowed_is_refused(server: MemoryServer, nick: str, code: int) -> None:
+    server.enters("bob"), server.enters("b0b")
+    ada = Program(server)
     assert ada.asks({"username": nick}) == [{"isConnected": False, "errorCode": code}]
     assert ada.asks({"username": "ada"}) == [{"isConnected": True, "errorCode": -1}]
 
@@ -102,33 +102,33 @@ def test_a_name_that_is_not_allowed_is_refused(building: Building, nick: str, co
     ],
 )
 def test_a_malformed_request_is_answered_and_has_no_other_effect(
-    building: Building, asked: dict[str, object], code: int
+    server: MemoryServer, asked: dict[str, object], code: int
 ) -> None:
-    bob = building.enters("bob")
-    ada = Program(building, "ada")
-    bob.gets()
+    bob = server.enters("bob")
+    ada = Program(server, "ada")
+    bob.receives()
     [answer] = ada.asks(asked)
     assert (answer["errorCode"], bool(answer["error"])) == (code, True)
-    assert bob.gets() == b""
+    assert bob.receives() == b""
     ada.sends({"message": "hi", "sender": "ada", "dm": None})
-    assert bob.gets() == b"ada: hi\r\n"
+    assert bob.receives() == b"ada: hi\r\n"
 
 
-def test_a_request_before_the_username_is_out_of_turn(building: Building) -> None:
-    ada = Program(building)
+def test_a_request_before_the_username_is_out_of_turn(server: MemoryServer) -> None:
+    ada = Program(server)
     [answer] = ada.asks({"message": "hi", "sender": "ada", "dm": None})
     assert answer["errorCode"] == 9
 
 
-def test_a_bot_does_what_a_person_can(building: Building) -> None:
-    bob = building.enters("bob")
-    bot = Program(building, "bot", 2)
+def test_a_bot_does_what_a_person_can(server: MemoryServer) -> None:
+    bob = server.enters("bob")
+    bot = Program(server, "bot", 2)
     assert bot.asks({"join": "attic", "id": 1}) == [
         {"ok": True, "id": 1, "room": "attic", "topic": ""}
     ]
     bob.sends(b"/join attic\nhello\n/nick rob\n")
     # What happens in two rooms in one turn may come in either order.
-    assert sorted(bot.gets(), key=lambda each: (each["event"], each["room"] != "lobby")) == [
+    assert sorted(bot.receives(), key=lambda each: (each["event"], each["room"] != "lobby")) == [
         {"event": "joined", "nick": "bob", "room": "attic", "seq": 0, "time": TIME},
         {"event": "renamed", "nick": "bob", "new": "rob", "room": "lobby", "seq": 0, "time": TIME},
         {"event": "renamed", "nick": "bob", "new": "rob", "room": "attic", "seq": 1, "time": TIME},
@@ -144,7 +144,7 @@ def test_a_bot_does_what_a_person_can(building: Building) -> None:
     assert bot.asks({"message": "hi", "room": "attic", "id": "x"}) == [
         {"ok": True, "id": "x", "seq": 2}
     ]
-    assert bob.gets().endswith(b"bot: hi\r\n")
+    assert bob.receives().endswith(b"bot: hi\r\n")
     assert bot.asks({"topic": "tea", "room": "attic", "id": 2}) == [
         {"ok": True, "id": 2, "room": "attic"},
         {"event": "topic", "nick": "bot", "topic": "tea", "room": "attic", "seq": 3, "time": TIME},
@@ -162,54 +162,56 @@ def test_a_bot_does_what_a_person_can(building: Building) -> None:
     assert (refused["errorCode"], refused["id"]) == (12, 7)
 
 
-def test_a_bot_gets_direct_messages(building: Building) -> None:
-    bob = building.enters("bob")
-    bot = Program(building, "bot", 2)
+def test_a_bot_gets_direct_messages(server: MemoryServer) -> None:
+    bob = server.enters("bob")
+    bot = Program(server, "bot", 2)
     bob.sends(b"/dm bot psst\n")
-    [private] = bot.gets()
+    [private] = bot.receives()
     assert (private["event"], private["sender"], private["message"]) == ("private", "bob", "psst")
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
-def test_a_conversation_cut_anywhere_is_the_same(building: Building, cut: int) -> None:
-    bob = building.enters("bob")
-    wire = building.connects()
+def test_a_conversation_cut_anywhere_is_the_same(server: MemoryServer, cut: int) -> None:
+    bob = server.enters("bob")
+    connection = server.connects()
     sent = b'{"username": "ada"}{"message": "{}", "sender": "ada", "dm": null}{"disconnect": true}'
-    wire.sends(sent[:cut]), wire.sends(sent[cut:])
-    assert wire.gets() == b'{"isConnected": true, "errorCode": -1}\n{"disconnect": true}\n'
-    assert bob.gets() == b"-- ada joined lobby\r\nada: {}\r\n-- ada left\r\n"
+    connection.sends(sent[:cut]), connection.sends(sent[cut:])
+    assert (
+        connection.receives() == b'{"isConnected": true, "errorCode": -1}\n{"disconnect": true}\n'
+    )
+    assert bob.receives() == b"-- ada joined lobby\r\nada: {}\r\n-- ada left\r\n"
 
 
 def test_objects_above_the_flood_limit_are_delayed_and_none_is_lost() -> None:
-    building = Building(flood=Rate(2, 1))
-    ada = Program(building, "ada", 2)
+    server = MemoryServer(flood=Rate(2, 1))
+    ada = Program(server, "ada", 2)
     pongs = [{"ok": True, "pong": n} for n in range(4)]
     heard = ada.asks(*({"ping": n} for n in range(4)))
     for _ in range(4):
-        building.clock.advance(1)
-        heard += ada.gets()
+        server.clock.advance(1)
+        heard += ada.receives()
     assert heard == pongs
 
 
-def test_a_person_may_begin_a_line_with_a_brace(building: Building) -> None:
-    bob = building.enters("bob")
-    wire = building.connects()
-    wire.sends(b"{hello\n"), wire.sends(b'{"username": "eve"}\n')
-    assert bob.gets().endswith(b'guest1: {hello\r\nguest1: {"username": "eve"}\r\n')
+def test_a_person_may_begin_a_line_with_a_brace(server: MemoryServer) -> None:
+    bob = server.enters("bob")
+    connection = server.connects()
+    connection.sends(b"{hello\n"), connection.sends(b'{"username": "eve"}\n')
+    assert bob.receives().endswith(b'guest1: {hello\r\nguest1: {"username": "eve"}\r\n')
 
 
-def test_a_bot_is_told_when_the_lobby_is_private(building: Building) -> None:
-    building.chat.lobby.settings.private = True
-    bot = Program(building)
+def test_a_bot_is_told_when_the_lobby_is_private(server: MemoryServer) -> None:
+    server.chat.lobby.settings.private = True
+    bot = Program(server)
     assert bot.asks({"username": "bot", "version": 2}) == [
         {"isConnected": True, "errorCode": -1, "room": None}
     ]
 
 
-def test_a_program_proves_its_account_by_a_password(building: Building) -> None:
-    person = building.enters("bot")
-    person.sends(b"/register correct horse\n"), person.gets(), person.goes()
-    bot = Program(building)
+def test_a_program_proves_its_account_by_a_password(server: MemoryServer) -> None:
+    person = server.enters("bot")
+    person.sends(b"/register correct horse\n"), person.receives(), person.loses_connection()
+    bot = Program(server)
     told = {"isConnected": False, "errorCode": 16}
     wrong = {"username": "bot", "version": 2, "password": "correct house"}
     assert bot.asks(wrong) == [told | {"error": "That is not the password of bot."}]
@@ -219,62 +221,62 @@ def test_a_program_proves_its_account_by_a_password(building: Building) -> None:
     assert bot.asks({"username": "bot"}) == [{"isConnected": False, "errorCode": 1}]
     right = wrong | {"password": "correct horse"}
     assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
-    found = building.chat.people.find("bot")
+    found = server.chat.people.find("bot")
     assert found is not None
     assert found.account == "bot"
-    also = Program(building)
+    also = Program(server)
     assert also.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
     assert len(found.sessions) == 2
 
 
 def test_a_program_does_not_resume_the_detached_session_of_its_owner(
-    building: Building,
+    server: MemoryServer,
 ) -> None:
-    ada = building.enters("ada")
-    ada.sends(b"/register correct horse\n/join attic\n"), ada.gets(), ada.goes()
-    bot = Program(building)
+    ada = server.enters("ada")
+    ada.sends(b"/register correct horse\n/join attic\n"), ada.receives(), ada.loses_connection()
+    bot = Program(server)
     right = {"username": "ada", "version": 2, "password": "correct horse"}
     assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
-    back = building.connects()
-    back.waits(), back.sends(b"/login ada correct horse\n")
-    assert b"-- Welcome back, ada.\r\n" in back.gets()
+    back = server.connects()
+    back.stays_silent(), back.sends(b"/login ada correct horse\n")
+    assert b"-- Welcome back, ada.\r\n" in back.receives()
 
 
-def test_a_program_that_guesses_passwords_is_throttled(building: Building) -> None:
-    person = building.connects("203.0.113.1")
-    person.waits(), person.sends(b"/nick bot\n/register correct horse\n"), person.gets()
-    bot = Program(building)
+def test_a_program_that_guesses_passwords_is_throttled(server: MemoryServer) -> None:
+    person = server.connects("203.0.113.1")
+    person.stays_silent(), person.sends(b"/nick bot\n/register correct horse\n"), person.receives()
+    bot = Program(server)
     wrong = {"username": "bot", "version": 2, "password": "x"}
     assert [answer["errorCode"] for answer in bot.asks(*[wrong] * 5)] == [16, 16, 16, 14, 14]
 
 
-def test_an_unknown_version_is_refused_like_a_name(building: Building) -> None:
-    bot = Program(building)
+def test_an_unknown_version_is_refused_like_a_name(server: MemoryServer) -> None:
+    bot = Program(server)
     assert bot.asks({"username": "bot", "version": 3}) == [{"isConnected": False, "errorCode": 7}]
 
 
 @pytest.mark.parametrize(("version", "ended"), [(1, False), (2, True)])
 def test_a_bot_that_missed_something_is_told_and_disconnected(
-    building: Building, version: int, ended: bool
+    server: MemoryServer, version: int, ended: bool
 ) -> None:
-    bob, ada = building.enters("bob"), Program(building, "ada", version)
-    ada.wire.transport.fills()
+    bob, ada = server.enters("bob"), Program(server, "ada", version)
+    ada.connection.transport.stops_reading()
     for number in range(LOG_EVENTS + 200):
-        bob.sends(b"%d\n" % number), building.turn()
-    ada.wire.transport.drains()
-    told = ada.gets()
+        bob.sends(b"%d\n" % number), server.end_turn()
+    ada.connection.transport.resumes_reading()
+    told = ada.receives()
     assert "missed" in str(told[-1] if ended else told)
-    assert ada.wire.closed is ended
+    assert ada.connection.closed is ended
     if ended:
         assert (told[-1]["event"], told[-1]["room"]) == ("missed", "lobby")
     else:
         assert told[-1]["message"] == str(LOG_EVENTS + 199)
-    bob.sends(b"one more\n"), building.turn()
+    bob.sends(b"one more\n"), server.end_turn()
 
 
-def test_a_room_with_a_key_is_joined_with_it(building: Building) -> None:
-    owner, bot = building.enters("owner"), Program(building, "bot", version=2)
-    owner.sends(b"/join attic\n/room key open sesame\n"), owner.gets()
+def test_a_room_with_a_key_is_joined_with_it(server: MemoryServer) -> None:
+    owner, bot = server.enters("owner"), Program(server, "bot", version=2)
+    owner.sends(b"/join attic\n/room key open sesame\n"), owner.receives()
     assert bot.asks({"join": "attic", "id": 1}) == [
         {"error": "attic needs a key: /join attic KEY.", "errorCode": 13, "id": 1}
     ]
@@ -288,15 +290,15 @@ def test_a_room_with_a_key_is_joined_with_it(building: Building) -> None:
 
 
 def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
-    building: Building,
+    server: MemoryServer,
 ) -> None:
-    root = building.enters("root")
-    person = building.chat.people.find("root")
+    root = server.enters("root")
+    person = server.chat.people.find("root")
     assert person is not None
     person.operator = True
-    first, bot = Program(building, "ada"), Program(building, "bot", version=2)
-    root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.gets()
-    time = bot.gets()
+    first, bot = Program(server, "ada"), Program(server, "bot", version=2)
+    root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.receives()
+    time = bot.receives()
     events = [{k: v for k, v in each.items() if k not in ("time", "seq", "until")} for each in time]
     assert events == [
         {"event": "announced", "by": "root", "message": "tea"},
@@ -311,25 +313,25 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
         {"event": "put out", "room": "lobby", "by": "root", "reason": "spam", "banned": True},
     ]
     assert all("until" in each for each in time[1:])
-    assert [each["message"] for each in first.gets()] == [
+    assert [each["message"] for each in first.receives()] == [
         "User has connected",
         "tea",
         "bot was banned",
     ]
     root.sends(b"/server kick ada\n/server ban bot\n")
-    assert first.gets() == [
+    assert first.receives() == [
         {"message": "You were kicked from this server.", "sender": "root", "dm": None}
     ]
-    [told] = bot.gets()
+    [told] = bot.receives()
     assert (told["event"], told["room"], told["until"]) == ("put out", None, None)
-    assert first.wire.closed
-    assert bot.wire.closed
+    assert first.connection.closed
+    assert bot.connection.closed
 
 
-def test_programs_get_an_event_for_each_of_many_joins(building: Building) -> None:
-    bot, netcat = Program(building, "bot", version=2), building.enters("ada")
-    bot.gets()
+def test_programs_get_an_event_for_each_of_many_joins(server: MemoryServer) -> None:
+    bot, netcat = Program(server, "bot", version=2), server.enters("ada")
+    bot.receives()
     for number in range(9):
-        Program(building).sends({"username": f"p{number}"})
-    assert [event.get("nick") for event in bot.gets()] == [f"p{number}" for number in range(9)]
-    assert netcat.gets() == b"-- 9 people joined lobby\r\n"
+        Program(server).sends({"username": f"p{number}"})
+    assert [event.get("nick") for event in bot.receives()] == [f"p{number}" for number in range(9)]
+    assert netcat.receives() == b"-- 9 people joined lobby\r\n"

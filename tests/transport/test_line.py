@@ -13,7 +13,7 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
 from chatd.transport.line import LineProtocol
 from tests.support.fuzz_targets import LineProtocolCodec
-from tests.support.wires import Building
+from tests.support.memory_server import MemoryServer
 from tests.wire.test_line_codec import pieces, read, streams
 
 CUTS = st.lists(st.integers(min_value=0), max_size=12)
@@ -29,8 +29,8 @@ class Recorder(LineProtocol):
         super().__init__(None, None)  # type: ignore[arg-type]  # there is no conversation
         self.received: list[tuple[str, bytes]] = []
         self.raw_left = 0
-        self.wire = StringTransport()
-        self.makeConnection(self.wire)
+        self.string_transport = StringTransport()
+        self.makeConnection(self.string_transport)
 
     def connectionMade(self) -> None:
         """There is no conversation."""
@@ -45,7 +45,7 @@ class Recorder(LineProtocol):
         elif line == b"pause":
             self.pauseProducing()
         elif line == b"close":
-            self.wire.loseConnection()
+            self.string_transport.loseConnection()
 
     def rawDataReceived(self, data: bytes) -> None:
         raw, rest = data[: self.raw_left], data[self.raw_left :]
@@ -54,7 +54,7 @@ class Recorder(LineProtocol):
         if not self.raw_left:
             self.setLineMode(rest)
 
-    def gets(self, *data: bytes) -> list[bytes]:
+    def lines_of(self, *data: bytes) -> list[bytes]:
         """Return the lines and the raw data that are received now."""
         for piece in data:
             self.dataReceived(piece)
@@ -85,11 +85,13 @@ def test_no_more_than_one_line_is_held(data: bytes, cuts: list[int]) -> None:
     protocol = LineProtocolCodec()
     for piece in pieces(data, [*cuts, *range(0, len(data), 1000)]):
         protocol.receive_data(piece)
-        assert len(protocol._buffer) <= LINE_BYTES + 1
+        held = protocol.clearLineBuffer()
+        assert len(held) <= LINE_BYTES + 1
+        protocol.receive_data(held)
 
 
 def test_a_subclass_gets_bytes_without_their_line_end() -> None:
-    assert Recorder().gets(b"one\r\ntw\r\ro\r\r\n\n\xe9\0\x1b\r\0\n") == [
+    assert Recorder().lines_of(b"one\r\ntw\r\ro\r\r\n\n\xe9\0\x1b\r\0\n") == [
         b"one",
         b"tw\r\ro\r",
         b"",
@@ -99,8 +101,8 @@ def test_a_subclass_gets_bytes_without_their_line_end() -> None:
 
 def test_a_subclass_gets_the_beginning_of_a_line_that_is_too_long() -> None:
     long = b"x" * (LINE_BYTES - 1) + "é".encode()
-    assert Recorder().gets(long + b"yyy\nnext\n") == [long[:-2], b"next"]
-    assert Recorder().gets(long, b"yyy", b"\nnext\n") == [long[:-2], b"next"]
+    assert Recorder().lines_of(long + b"yyy\nnext\n") == [long[:-2], b"next"]
+    assert Recorder().lines_of(long, b"yyy", b"\nnext\n") == [long[:-2], b"next"]
 
 
 def test_a_subclass_may_have_another_line_end_and_another_bound() -> None:
@@ -111,24 +113,24 @@ def test_a_subclass_may_have_another_line_end_and_another_bound() -> None:
     whole = b"hello||hello|world||12345678||next||"
     for size in range(1, len(whole)):
         cut = [whole[at : at + size] for at in range(0, len(whole), size)]
-        assert Other().gets(*cut) == [b"hello", b"hello", b"12345", b"next"], size
+        assert Other().lines_of(*cut) == [b"hello", b"hello", b"12345", b"next"], size
 
 
 def test_a_subclass_may_close_the_connection_for_a_long_line() -> None:
     class Strict(Recorder):
         def lineLengthExceeded(self, line: bytes) -> None:
             self.received.append(("long", line))
-            self.wire.loseConnection()
+            self.string_transport.loseConnection()
 
     strict, long = Strict(), b"x" * (LINE_BYTES + 1) + b"\r\nnext\n"
-    assert strict.gets(b"one\n" + long, b"more\n") == [b"one", long]
+    assert strict.lines_of(b"one\n" + long, b"more\n") == [b"one", long]
 
 
 # Line and raw mode -------------------------------------------------------------------------------
 
 
 def test_raw_mode_begins_and_ends_in_the_middle_of_a_chunk() -> None:
-    assert Recorder().gets(b"one\nraw 4\n\n\xff\xfb\ntwo\nthree\n") == [
+    assert Recorder().lines_of(b"one\nraw 4\n\n\xff\xfb\ntwo\nthree\n") == [
         b"one",
         b"raw 4",
         b"\n\xff\xfb\n",
@@ -143,18 +145,18 @@ def test_any_cutting_gives_the_same_lines_and_raw_data(
 ) -> None:
     data = b"".join(b"raw %d\r\n%bline\n" % (len(block), block) for block in blocks)
     expected = [x for block in blocks for x in (b"raw %d" % len(block), block, b"line")]
-    assert Recorder().gets(*pieces(data, cuts)) == expected
+    assert Recorder().lines_of(*pieces(data, cuts)) == expected
 
 
 def test_raw_data_is_not_what_was_skipped_of_a_long_line() -> None:
     protocol = Recorder()
-    assert len(protocol.gets(b"x" * 3 * LINE_BYTES)) == 1
-    assert protocol.gets(b"y\nraw 2\nab") == [b"raw 2", b"ab"]
+    assert len(protocol.lines_of(b"x" * 3 * LINE_BYTES)) == 1
+    assert protocol.lines_of(b"y\nraw 2\nab") == [b"raw 2", b"ab"]
 
 
 def test_a_negotiation_in_raw_data_is_raw_data() -> None:
     protocol = Recorder()
-    assert protocol.gets(b"raw 4\n\xff", b"\xfb\x18\xff", b"next\n") == [
+    assert protocol.lines_of(b"raw 4\n\xff", b"\xfb\x18\xff", b"next\n") == [
         b"raw 4",
         b"\xff\xfb\x18\xff",
         b"next",
@@ -168,8 +170,8 @@ def test_a_line_may_clear_what_follows_it() -> None:
             self.received.append(("rest", self.clearLineBuffer()))
 
     clearing = Clearing()
-    assert clearing.gets(b"one\ntwo\nthr") == [b"one", b"two\nthr"]
-    assert clearing.gets(b"ee\n") == [b"ee", b""]
+    assert clearing.lines_of(b"one\ntwo\nthr") == [b"one", b"two\nthr"]
+    assert clearing.lines_of(b"ee\n") == [b"ee", b""]
 
 
 def test_a_line_that_raises_costs_no_other_line() -> None:
@@ -182,7 +184,7 @@ def test_a_line_that_raises_costs_no_other_line() -> None:
     raising = Raising()
     with pytest.raises(ValueError, match="raise"):
         raising.dataReceived(b"one\nraise\ntwo\n")
-    assert raising.gets(b"three\n") == [b"one", b"raise", b"two", b"three"]
+    assert raising.lines_of(b"three\n") == [b"one", b"raise", b"two", b"three"]
 
 
 # Pausing and closing -----------------------------------------------------------------------------
@@ -190,13 +192,13 @@ def test_a_line_that_raises_costs_no_other_line() -> None:
 
 def test_no_line_is_received_while_the_protocol_is_paused() -> None:
     protocol = Recorder()
-    assert protocol.gets(b"one\npause\ntwo\npau", b"se\nthree\n") == [b"one", b"pause"]
-    assert protocol.wire.producerState == "paused"
+    assert protocol.lines_of(b"one\npause\ntwo\npau", b"se\nthree\n") == [b"one", b"pause"]
+    assert protocol.string_transport.producerState == "paused"
     protocol.resumeProducing()
-    assert protocol.gets() == [b"two", b"pause"]
+    assert protocol.lines_of() == [b"two", b"pause"]
     protocol.resumeProducing()
-    assert protocol.gets() == [b"three"]
-    assert protocol.wire.producerState == "producing"
+    assert protocol.lines_of() == [b"three"]
+    assert protocol.string_transport.producerState == "producing"
 
 
 @given(streams, CUTS, st.sets(st.integers(min_value=0, max_value=12)))
@@ -206,12 +208,12 @@ def test_pausing_anywhere_gives_the_same_lines(
     data = data.replace(b"\n", b"\npause\n") + b"\n"
     protocol, lines = Recorder(), []
     for number, piece in enumerate([*pieces(data, cuts), b""]):
-        lines += protocol.gets(piece)
+        lines += protocol.lines_of(piece)
         while protocol.paused and (number in resumed_after or not piece):
             assert lines[-1] == b"pause"
             protocol.resumeProducing()
-            lines += protocol.gets()
-    assert lines == Unpaused().gets(data)
+            lines += protocol.lines_of()
+    assert lines == Unpaused().lines_of(data)
 
 
 @given(streams, streams, CUTS)
@@ -219,16 +221,16 @@ def test_no_line_is_received_after_the_connection_is_closing(
     before: bytes, after: bytes, cuts: list[int]
 ) -> None:
     protocol = Recorder()
-    lines = protocol.gets(*pieces(before + b"\nclose\n" + after, cuts))
+    lines = protocol.lines_of(*pieces(before + b"\nclose\n" + after, cuts))
     assert lines[-1] == b"close"
-    assert protocol._buffer == b""
+    assert protocol.clearLineBuffer() == b""
 
 
 def test_the_end_of_input_ends_a_pause() -> None:
     protocol = Recorder()
-    protocol.gets(b"pause\none\ntwo")
+    protocol.lines_of(b"pause\none\ntwo")
     protocol.readConnectionLost()
-    assert protocol.gets() == [b"one", b"two"]
+    assert protocol.lines_of() == [b"one", b"two"]
 
 
 # How much work it is -----------------------------------------------------------------------------
@@ -270,13 +272,13 @@ def copied(protocol: LineReceiver, data: bytes) -> int:
 def test_64_kib_of_line_ends_are_copied_no_more_than_twice() -> None:
     protocol = Recorder()
     assert copied(protocol, b"\n" * READ_BYTES) <= 2 * READ_BYTES
-    assert len(protocol.gets()) == READ_BYTES
+    assert len(protocol.lines_of()) == READ_BYTES
 
 
 def test_a_pause_after_every_line_does_not_copy_the_rest_for_every_line() -> None:
     protocol, data = Recorder(), b"pause\n" * (READ_BYTES // 6)
     assert copied(protocol, data) <= 3 * READ_BYTES
-    assert len(protocol.gets()) == READ_BYTES // 6
+    assert len(protocol.lines_of()) == READ_BYTES // 6
 
 
 def test_the_receiver_of_twisted_is_seen_to_copy_much_more() -> None:
@@ -294,24 +296,26 @@ def test_the_receiver_of_twisted_is_seen_to_copy_much_more() -> None:
 
 
 @pytest.fixture
-def building() -> Building:
-    return Building()
+def server() -> MemoryServer:
+    return MemoryServer()
 
 
-def test_a_line_that_is_too_long_is_cut_and_costs_nobody_the_connection(building: Building) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets(), ada.gets()
+def test_a_line_that_is_too_long_is_cut_and_costs_nobody_the_connection(
+    server: MemoryServer,
+) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives(), ada.receives()
     ada.sends(b"x" * 5 * LINE_BYTES), ada.sends(b"y\r\nhello\r\n")
-    assert TOO_LONG.text.encode() in ada.gets()
-    assert bob.gets() == b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\n"
+    assert TOO_LONG.text.encode() in ada.receives()
+    assert bob.receives() == b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\n"
     assert not ada.closed
 
 
-def test_a_line_after_the_one_that_leaves_is_not_said(building: Building) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_a_line_after_the_one_that_leaves_is_not_said(server: MemoryServer) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     ada.sends(b"hello\n/quit\nanybody?\n")
-    assert bob.gets() == b"ada: hello\r\n-- ada left\r\n"
+    assert bob.receives() == b"ada: hello\r\n-- ada left\r\n"
     assert ada.closed
 
 
@@ -320,54 +324,54 @@ NEGOTIATES = b"\xff\xfc\x18"
 
 
 @pytest.mark.parametrize("cut", range(12))
-def test_a_telnet_may_negotiate_between_any_two_lines(building: Building, cut: int) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_a_telnet_may_negotiate_between_any_two_lines(server: MemoryServer, cut: int) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     data = b"one\r\n%btwo\r\n" % NEGOTIATES
     ada.sends(data[:cut]), ada.sends(data[cut:])
-    assert bob.gets() == b"ada: one\r\nada: two\r\n"
-    assert b"\xff" in ada.gets()  # it is answered as a telnet is
+    assert bob.receives() == b"ada: one\r\nada: two\r\n"
+    assert b"\xff" in ada.receives()  # it is answered as a telnet is
     ada.sends(b"three\r\0\xff\xf1")
-    assert bob.gets() == b"ada: three\r\n"
+    assert bob.receives() == b"ada: three\r\n"
 
 
 @pytest.mark.parametrize("cut", range(4))
-def test_a_telnet_may_negotiate_in_a_line_that_is_too_long(building: Building, cut: int) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_a_telnet_may_negotiate_in_a_line_that_is_too_long(server: MemoryServer, cut: int) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     data = NEGOTIATES + b"\r\nhello\r\n"
     ada.sends(b"x" * 2 * LINE_BYTES), ada.sends(data[:cut]), ada.sends(data[cut:])
-    assert bob.gets() == b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\n"
-    assert b"\xff" in ada.gets()
+    assert bob.receives() == b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\n"
+    assert b"\xff" in ada.receives()
 
 
-def test_what_was_typed_before_a_negotiation_belongs_to_its_line(building: Building) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_text_before_a_negotiation_belongs_to_its_line(server: MemoryServer) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     ada.sends(b"hel"), ada.sends(NEGOTIATES + b"lo\r\n")
-    assert bob.gets() == b"ada: hello\r\n"
+    assert bob.receives() == b"ada: hello\r\n"
 
 
 @pytest.mark.parametrize("cut", range(6))
-def test_a_byte_255_that_begins_no_negotiation_is_text(building: Building, cut: int) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_a_byte_255_that_begins_no_negotiation_is_text(server: MemoryServer, cut: int) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     data = b"na\xefv\xff\n"  # Latin-1
     ada.sends(data[:cut]), ada.sends(data[cut:])
-    assert bob.gets() == "ada: na\ufffdv\ufffd\r\n".encode()
-    assert b"\xff" not in ada.gets()
+    assert bob.receives() == "ada: na\ufffdv\ufffd\r\n".encode()
+    assert b"\xff" not in ada.receives()
 
 
-def test_send_line_sends_a_line_after_what_the_conversation_sent(building: Building) -> None:
-    wire = building.connects()
-    protocol = LineProtocol(building.host, Arrival("192.0.2.1", wire.gate))
-    protocol.makeConnection(wire.transport)
+def test_send_line_sends_a_line_after_what_the_conversation_sent(server: MemoryServer) -> None:
+    connection = server.connects()
+    protocol = LineProtocol(server.host, Arrival("192.0.2.1", connection.gate))
+    protocol.makeConnection(connection.transport)
     protocol.sendLine(b"hello")
-    assert wire.gets().endswith(b"/help says what you can do.\r\nhello\n")
-    wire.gate.connectionLost()
+    assert connection.receives().endswith(b"/help says what you can do.\r\nhello\n")
+    connection.gate.connectionLost()
 
 
 def test_send_line_sends_a_line_where_there_is_no_conversation() -> None:
     protocol = Recorder()
     protocol.sendLine(b"hello")
-    assert protocol.wire.value() == b"hello\n"
+    assert protocol.string_transport.value() == b"hello\n"

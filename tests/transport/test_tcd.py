@@ -8,26 +8,26 @@ from hypothesis import strategies as st
 
 from chatd.chat.limits import Rate
 from chatd.transport.conversation.program import REQUESTS
-from tests.support.wires import Building, Wire
+from tests.support.memory_server import ClientConnection, MemoryServer
 
 
 class Client:
     """A client of the assignment."""
 
-    def __init__(self, building: Building, nick: str) -> None:
-        self.wire: Wire = building.connects()
+    def __init__(self, server: MemoryServer, nick: str) -> None:
+        self.connection: ClientConnection = server.connects()
         self.nick = nick
         self.refs: dict[str, tuple[int, int]] = {}
 
-    def gets(self) -> str:
-        return self.wire.gets().decode()
+    def receives(self) -> str:
+        return self.connection.receives().decode()
 
     def joins(self, room: str) -> str:
         """Join a room; return the answer without its JOIN_ID, and what follows it."""
-        self.wire.sends(
+        self.connection.sends(
             f"JOIN_CHATROOM: {room}\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: {self.nick}\n".encode()
         )
-        answer = self.gets()
+        answer = self.receives()
         found = re.search(r"ROOM_REF: (\d+)\nJOIN_ID: (\d+)\n", answer)
         if found is not None:
             self.refs[room] = (int(found[1]), int(found[2]))
@@ -36,19 +36,19 @@ class Client:
 
     def leaves(self, room: str) -> None:
         ref, join_id = self.refs[room]
-        self.wire.sends(
+        self.connection.sends(
             f"LEAVE_CHATROOM: {ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: {self.nick}\n".encode()
         )
 
     def says(self, room: str, text: str) -> None:
         ref, join_id = self.refs[room]
-        self.wire.sends(
+        self.connection.sends(
             f"CHAT: {ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: {self.nick}\n"
             f"MESSAGE: {text}\n\n".encode()
         )
 
     def disconnects(self) -> None:
-        self.wire.sends(f"DISCONNECT: 0\nPORT: 0\nCLIENT_NAME: {self.nick}\n".encode())
+        self.connection.sends(f"DISCONNECT: 0\nPORT: 0\nCLIENT_NAME: {self.nick}\n".encode())
 
 
 def joined(room: str, ref: int) -> str:
@@ -70,32 +70,32 @@ def went(ref: int, nick: str) -> str:
 
 
 @pytest.fixture
-def building() -> Building:
-    return Building()
+def server() -> MemoryServer:
+    return MemoryServer()
 
 
-def test_helo_is_answered_with_the_address_that_was_reached(building: Building) -> None:
-    wire = building.connects()
-    wire.sends(b"HELO there\n")
-    assert wire.gets() == b"HELO there\nIP:10.0.0.1\nPort:12345\nStudentID:0\n"
+def test_helo_is_answered_with_the_address_that_was_reached(server: MemoryServer) -> None:
+    connection = server.connects()
+    connection.sends(b"HELO there\n")
+    assert connection.receives() == b"HELO there\nIP:10.0.0.1\nPort:12345\nStudentID:0\n"
 
 
 def test_behind_a_proxy_helo_is_answered_with_the_address_of_the_proxy() -> None:
-    wire = Building(proxies=("10.0.0.0/8",)).connects("10.1.2.3")
-    wire.sends(b"PROXY TCP4 198.51.100.7 192.0.2.9 4000 1134\r\nHELO there\n")
-    assert wire.gets() == b"HELO there\nIP:192.0.2.9\nPort:1134\nStudentID:0\n"
+    connection = MemoryServer(proxies=("10.0.0.0/8",)).connects("10.1.2.3")
+    connection.sends(b"PROXY TCP4 198.51.100.7 192.0.2.9 4000 1134\r\nHELO there\n")
+    assert connection.receives() == b"HELO there\nIP:192.0.2.9\nPort:1134\nStudentID:0\n"
 
 
-def test_a_long_conversation_of_four_in_two_rooms(building: Building) -> None:
-    ann, bob, cy, dee = (Client(building, nick) for nick in ("ann", "bob", "cy", "dee"))
+def test_a_long_conversation_of_four_in_two_rooms(server: MemoryServer) -> None:
+    ann, bob, cy, dee = (Client(server, nick) for nick in ("ann", "bob", "cy", "dee"))
     everyone = (ann, bob, cy, dee)
     assert ann.joins("one") == joined("one", 2) + came(2, "ann")
     assert bob.joins("one") == joined("one", 2) + came(2, "bob")
-    assert ann.gets() == came(2, "bob")
+    assert ann.receives() == came(2, "bob")
     assert cy.joins("two") == joined("two", 3) + came(3, "cy")
     assert dee.joins("two") == joined("two", 3) + came(3, "dee")
     assert ann.joins("two") == joined("two", 3) + came(3, "ann")
-    assert [each.gets() for each in everyone] == [
+    assert [each.receives() for each in everyone] == [
         "",
         "",
         came(3, "dee") + came(3, "ann"),
@@ -103,83 +103,83 @@ def test_a_long_conversation_of_four_in_two_rooms(building: Building) -> None:
     ]
     ann.says("one", "hello one"), ann.says("two", "hello two"), cy.says("two", "hi")
     one, two, hi = chat(2, "ann", "hello one"), chat(3, "ann", "hello two"), chat(3, "cy", "hi")
-    assert [each.gets() for each in everyone] == [one + two + hi, one, two + hi, two + hi]
+    assert [each.receives() for each in everyone] == [one + two + hi, one, two + hi, two + hi]
     assert ann.joins("two") == joined("two", 3), "joining twice announces nothing"
     ann.leaves("two")
     left = f"LEFT_CHATROOM: 3\nJOIN_ID: {ann.refs['two'][1]}\n"
-    assert [each.gets() for each in everyone] == [
+    assert [each.receives() for each in everyone] == [
         left + went(3, "ann"),
         "",
         went(3, "ann"),
         went(3, "ann"),
     ]
     ann.leaves("two")
-    assert [each.gets() for each in everyone] == [left, "", "", ""]
+    assert [each.receives() for each in everyone] == [left, "", "", ""]
     ann.says("two", "still here?")
-    assert ann.gets().startswith("ERROR_CODE: 6\nERROR_DESCRIPTION: ")
+    assert ann.receives().startswith("ERROR_CODE: 6\nERROR_DESCRIPTION: ")
     assert ann.joins("two") == joined("two", 3) + came(3, "ann")
     for each in everyone:
-        each.gets()
+        each.receives()
     ann.disconnects()
-    assert [each.gets() for each in everyone] == [
+    assert [each.receives() for each in everyone] == [
         went(2, "ann") + went(3, "ann"),
         went(2, "ann"),
         went(3, "ann"),
         went(3, "ann"),
     ]
-    assert ann.wire.closed
-    ann.wire.goes()
-    again = Client(building, "ann")
+    assert ann.connection.closed
+    ann.connection.loses_connection()
+    again = Client(server, "ann")
     assert again.joins("one") == joined("one", 2) + came(2, "ann")
-    assert [each.gets() for each in (bob, cy, dee)] == [came(2, "ann"), "", ""]
+    assert [each.receives() for each in (bob, cy, dee)] == [came(2, "ann"), "", ""]
 
 
-def test_a_departure_is_shown_in_each_shared_room(building: Building) -> None:
-    ann, bob = Client(building, "ann"), Client(building, "bob")
+def test_a_departure_is_shown_in_each_shared_room(server: MemoryServer) -> None:
+    ann, bob = Client(server, "ann"), Client(server, "bob")
     for each in (ann, bob):
         each.joins("one"), each.joins("two")
-    ann.gets(), bob.gets()
+    ann.receives(), bob.receives()
     ann.disconnects()
-    assert bob.gets() == went(2, "ann") + went(3, "ann")
+    assert bob.receives() == went(2, "ann") + went(3, "ann")
 
 
-def test_rooms_and_people_are_those_of_all_ways_in(building: Building) -> None:
-    bob, ann = building.enters("bob"), Client(building, "ann")
-    bob.gets(), ann.joins("lobby")
-    assert bob.gets() == b"-- ann joined lobby\r\n"
+def test_rooms_and_people_are_those_of_all_ways_in(server: MemoryServer) -> None:
+    bob, ann = server.enters("bob"), Client(server, "ann")
+    bob.receives(), ann.joins("lobby")
+    assert bob.receives() == b"-- ann joined lobby\r\n"
     bob.sends(b"hello\n/me waves\n/dm ann psst\n/nick rob\n")
-    assert ann.gets() == (
+    assert ann.receives() == (
         chat(1, "bob", "hello")
         + chat(1, "bob", "* bob waves")
         + chat(1, "bob", "(private) psst")
         + chat(1, "bob", "bob is now known as rob.")
     )
-    bob.gets()
+    bob.receives()
     ann.says("lobby", "two\nlines")
-    assert bob.gets() == b"ann: two\r\n    lines\r\n"
-    assert Client(building, "rob").joins("lobby").startswith("ERROR_CODE: 10\n")
+    assert bob.receives() == b"ann: two\r\n    lines\r\n"
+    assert Client(server, "rob").joins("lobby").startswith("ERROR_CODE: 10\n")
 
 
-def test_the_connection_is_the_identity_whatever_join_id_it_sends(building: Building) -> None:
-    ann, bob = Client(building, "ann"), Client(building, "bob")
+def test_the_connection_is_the_identity_whatever_join_id_it_sends(server: MemoryServer) -> None:
+    ann, bob = Client(server, "ann"), Client(server, "bob")
     ann.joins("one"), bob.joins("one")
-    ann.gets(), bob.gets()
+    ann.receives(), bob.receives()
     bob.refs["one"] = ann.refs["one"]
     bob.says("one", "hello")
-    assert ann.gets() == chat(2, "bob", "hello")
+    assert ann.receives() == chat(2, "bob", "hello")
 
 
 def test_on_another_connection_join_id_and_name_have_to_belong_together(
-    building: Building,
+    server: MemoryServer,
 ) -> None:
-    ann, eve = Client(building, "ann"), Client(building, "eve")
-    ann.joins("one"), ann.gets()
+    ann, eve = Client(server, "ann"), Client(server, "eve")
+    ann.joins("one"), ann.receives()
     eve.refs["one"] = ann.refs["one"]
     eve.says("one", "hello")
-    assert eve.gets().startswith("ERROR_CODE: 7\n")
+    assert eve.receives().startswith("ERROR_CODE: 7\n")
     eve.nick = "ann"
     eve.says("one", "hello")
-    assert ann.gets() == chat(2, "ann", "hello")
+    assert ann.receives() == chat(2, "ann", "hello")
 
 
 @pytest.mark.parametrize(
@@ -193,41 +193,41 @@ def test_on_another_connection_join_id_and_name_have_to_belong_together(
     ],
 )
 def test_a_request_that_cannot_be_met_is_an_error_and_the_connection_stays_open(
-    building: Building, sent: bytes, code: int
+    server: MemoryServer, sent: bytes, code: int
 ) -> None:
-    wire = building.connects()
-    wire.sends(b"HELO x\n"), wire.gets()
-    wire.sends(sent)
-    assert wire.gets().startswith(b"ERROR_CODE: %d\nERROR_DESCRIPTION: " % code)
-    wire.sends(b"ANYTHING 5828d335af7cc\nHELO again\n")
-    assert wire.gets().startswith(b"HELO again\n")
+    connection = server.connects()
+    connection.sends(b"HELO x\n"), connection.receives()
+    connection.sends(sent)
+    assert connection.receives().startswith(b"ERROR_CODE: %d\nERROR_DESCRIPTION: " % code)
+    connection.sends(b"ANYTHING 5828d335af7cc\nHELO again\n")
+    assert connection.receives().startswith(b"HELO again\n")
 
 
 def test_a_request_without_its_last_newline_is_complete_after_a_silence_or_at_the_end() -> None:
-    building = Building()
+    server = MemoryServer()
     request = b"JOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann"
-    ann = building.connects()
+    ann = server.connects()
     ann.sends(request)
-    assert ann.gets() == b""
-    building.clock.advance(0.3)
-    assert ann.gets().startswith(b"JOINED_CHATROOM: one\n")
-    bob = building.connects()
-    bob.sends(request.replace(b"ann", b"bob")), bob.ends()
-    assert bob.gets().startswith(b"JOINED_CHATROOM: one\n")
+    assert ann.receives() == b""
+    server.clock.advance(0.3)
+    assert ann.receives().startswith(b"JOINED_CHATROOM: one\n")
+    bob = server.connects()
+    bob.sends(request.replace(b"ann", b"bob")), bob.ends_input()
+    assert bob.receives().startswith(b"JOINED_CHATROOM: one\n")
     assert bob.closed
 
 
 @given(st.integers(1, 150))
 def test_a_conversation_cut_anywhere_is_the_same(cut: int) -> None:
-    building = Building()
-    wire = building.connects()
+    server = MemoryServer()
+    connection = server.connects()
     sent = (
         b"HELO x\nJOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann\n"
         b"CHAT: 2\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n"
         b"DISCONNECT: 0\nPORT: 0\nCLIENT_NAME: ann\n"
     )
-    wire.sends(sent[:cut]), wire.sends(sent[cut:])
-    answer = re.sub(r"JOIN_ID: \d+", "JOIN_ID: ID", wire.gets().decode())
+    connection.sends(sent[:cut]), connection.sends(sent[cut:])
+    answer = re.sub(r"JOIN_ID: \d+", "JOIN_ID: ID", connection.receives().decode())
     assert answer == (
         "HELO x\nIP:10.0.0.1\nPort:12345\nStudentID:0\n"
         + joined("one", 2)
@@ -237,77 +237,77 @@ def test_a_conversation_cut_anywhere_is_the_same(cut: int) -> None:
 
 
 def test_requests_above_the_flood_limit_are_delayed_and_none_is_lost() -> None:
-    building = Building(flood=Rate(2, 1))
-    wire = building.connects()
-    wire.sends(b"".join(b"HELO %d\n" % n for n in range(4)))
-    assert wire.gets().count(b"HELO") == 2
-    building.clock.pump([1, 1])
-    assert wire.gets().count(b"HELO") == 2
+    server = MemoryServer(flood=Rate(2, 1))
+    connection = server.connects()
+    connection.sends(b"".join(b"HELO %d\n" % n for n in range(4)))
+    assert connection.receives().count(b"HELO") == 2
+    server.clock.pump([1, 1])
+    assert connection.receives().count(b"HELO") == 2
 
 
 def test_blanks_in_names_are_replaced_and_the_answer_has_the_room_as_it_was_requested(
-    building: Building,
+    server: MemoryServer,
 ) -> None:
-    bob, john = building.enters("bob"), Client(building, "John Smith")
+    bob, john = server.enters("bob"), Client(server, "John Smith")
     assert john.joins("Distributed Systems") == joined("Distributed Systems", 2) + came(
         2, "John_Smith"
     )
-    bob.sends(b"/join Distributed_Systems\n"), bob.gets(), john.gets()
+    bob.sends(b"/join Distributed_Systems\n"), bob.receives(), john.receives()
     john.says("Distributed Systems", "hello")
-    assert bob.gets() == b"John_Smith: hello\r\n"
-    assert john.gets() == chat(2, "John_Smith", "hello")
-    other = Client(building, "eve")
-    other.joins("lobby"), other.gets()
+    assert bob.receives() == b"John_Smith: hello\r\n"
+    assert john.receives() == chat(2, "John_Smith", "hello")
+    other = Client(server, "eve")
+    other.joins("lobby"), other.receives()
     other.refs["attic"], other.nick = john.refs["Distributed Systems"], "John Smith"
     other.says("attic", "for John")
-    assert bob.gets().endswith(b"John_Smith: for John\r\n")
+    assert bob.receives().endswith(b"John_Smith: for John\r\n")
 
 
 def test_silence_is_not_counted_while_the_server_does_not_read() -> None:
-    building = Building(flood=Rate(10, 100))
-    bob, ann = building.enters("bob"), Client(building, "ann")
-    ann.joins("lobby"), bob.gets()
+    server = MemoryServer(flood=Rate(10, 100))
+    bob, ann = server.enters("bob"), Client(server, "ann")
+    ann.joins("lobby"), bob.receives()
     ref, join_id = ann.refs["lobby"]
     head = f"CHAT: {ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: ann\nMESSAGE: ".encode()
-    ann.wire.sends((head + b"x\n\n") * (REQUESTS + 50) + head + b"the first half and ")
-    assert ann.wire.transport.paused
-    building.clock.pump([0.1] * 4)
-    while ann.wire.transport.paused:
-        building.clock.advance(0.01)
-    ann.wire.sends(b"the second\n\n")
-    building.clock.pump([0.1] * 10)
-    assert bob.gets().endswith(b"ann: the first half and the second\r\n")
+    ann.connection.sends((head + b"x\n\n") * (REQUESTS + 50) + head + b"the first half and ")
+    assert ann.connection.transport.paused
+    server.clock.pump([0.1] * 4)
+    while ann.connection.transport.paused:
+        server.clock.advance(0.01)
+    ann.connection.sends(b"the second\n\n")
+    server.clock.pump([0.1] * 10)
+    assert bob.receives().endswith(b"ann: the first half and the second\r\n")
 
 
-def test_a_failed_join_sets_no_name(building: Building) -> None:
-    ann = Client(building, "dora")
+def test_a_failed_join_sets_no_name(server: MemoryServer) -> None:
+    ann = Client(server, "dora")
     assert ann.joins("!!!").startswith("ERROR_CODE: 8\n")
-    assert len(building.chat.people) == 0
+    assert len(server.chat.people) == 0
     ann.nick = "dora2"
     assert ann.joins("one") == joined("one", 2) + came(2, "dora2")
 
 
-def test_names_are_compared_folded(building: Building) -> None:
-    ann, eve = Client(building, "\u00c9lodie"), Client(building, "eve")
-    ann.joins("one"), ann.gets()
+def test_names_are_compared_folded(server: MemoryServer) -> None:
+    ann, eve = Client(server, "\u00c9lodie"), Client(server, "eve")
+    ann.joins("one"), ann.receives()
     eve.refs["one"], eve.nick = ann.refs["one"], "E\u0301lodie"
     eve.says("one", "hello")
-    assert ann.gets() == chat(2, "\u00c9lodie", "hello")
+    assert ann.receives() == chat(2, "\u00c9lodie", "hello")
 
 
-def test_a_closed_connection_leaves_nothing_behind(building: Building) -> None:
-    ann = Client(building, "ann")
-    ann.joins("one"), ann.wire.goes()
-    building.clock.advance(60)
-    assert len(building.chat.people) == 0
-    assert list(building.chat.rooms) == ["lobby"]
-    assert building.clock.getDelayedCalls() == []
+def test_a_closed_connection_leaves_nothing_behind(server: MemoryServer) -> None:
+    ann = Client(server, "ann")
+    ann.joins("one"), ann.connection.loses_connection()
+    server.clock.advance(60)
+    assert len(server.chat.people) == 0
+    assert list(server.chat.rooms) == ["lobby"]
+    assert server.clock.getDelayedCalls() == []
 
 
 def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
-    building = Building()
-    root, ada = building.enters("root"), Client(building, "ada")
-    person = building.chat.people.find("root")
+    server = MemoryServer()
+    root, ada = server.enters("root"), Client(server, "ada")
+    person = server.chat.people.find("root")
     assert person is not None
     person.operator = True
     root.sends(b"/join hall\n/join attic\n/room key sesame\n")
@@ -318,15 +318,15 @@ def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
     ada.joins("hall")
     root.sends(b"/server say tea\n/focus hall\n/ban ada 1h spam\n")
     ref = ada.refs["hall"][0]
-    assert ada.gets() == (
+    assert ada.receives() == (
         f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: (to everyone) tea\n\n"
         f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: You were banned from this chatroom.\n\n"
     )
     assert ada.joins("hall") == (
         "ERROR_CODE: 11\nERROR_DESCRIPTION: You are banned from hall for another 1 hour (spam).\n"
     )
-    assert not ada.wire.closed
+    assert not ada.connection.closed
     root.sends(b"/server kick ada\n")
     told = "ERROR_CODE: 11\nERROR_DESCRIPTION: You were kicked from this server.\n"
-    assert ada.gets() == told
-    assert ada.wire.closed
+    assert ada.receives() == told
+    assert ada.connection.closed

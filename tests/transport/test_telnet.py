@@ -8,7 +8,7 @@ from chatd.transport.gate.gate import SILENCE_SECONDS
 from chatd.transport.telnet import SETTLE_SECONDS
 from chatd.wire.telnet.codec import PROBE
 from tests.support.displays import TIPS, Display
-from tests.support.wires import Building, Wire
+from tests.support.memory_server import ClientConnection, MemoryServer
 
 IAC, DONT, DO, WONT, WILL, SB, SE, IP, EOF, AYT = 255, 254, 253, 252, 251, 250, 240, 244, 236, 246
 BINARY, ECHO, SGA, TTYPE, NAWS, TSPEED, LFLOW, LINEMODE, ENVIRON, STATUS = (
@@ -79,8 +79,8 @@ REFUSES_ALL = says(WONT, TTYPE, NAWS, SGA, BINARY) + says(DONT, ECHO, SGA, BINAR
 class Telnet:
     """A telnet client and its screen."""
 
-    def __init__(self, wire: Wire, columns: int = 80, rows: int = 24) -> None:
-        self.wire = wire
+    def __init__(self, connection: ClientConnection, columns: int = 80, rows: int = 24) -> None:
+        self.connection = connection
         self.display = Display(columns, rows)
         self.text = b""
         self.commands = b""
@@ -88,42 +88,42 @@ class Telnet:
     def sends(self, *data: bytes) -> None:
         """Send pieces, each received on its own."""
         for piece in data:
-            self.wire.sends(piece)
+            self.connection.sends(piece)
 
-    def gets(self) -> bytes:
+    def receives(self) -> bytes:
         """Return the text sent since the last time, without commands, and show it."""
-        data = self.wire.gets()
+        data = self.connection.receives()
         self.commands += b"".join(COMMANDS.findall(data))
         text = COMMANDS.sub(b"", data)
         assert b"\xff" not in text
         self.text += text
-        self.display.takes(text)
+        self.display.feed(text)
         return text
 
     def sees(self) -> list[str]:
         """Return the rows of the screen."""
-        self.gets()
+        self.receives()
         return self.display.lines
 
-    def settles(self) -> None:
+    def answer_times_out(self) -> None:
         """Advance the clock by the time that a client has to answer."""
-        self.wire.building.clock.advance(SETTLE_SECONDS)
+        self.connection.server.clock.advance(SETTLE_SECONDS)
 
 
-def comes(client: tuple[bytes, bytes], building: Building | None = None) -> Telnet:
+def connect(client: tuple[bytes, bytes], server: MemoryServer | None = None) -> Telnet:
     """Return a client that connects to a port for telnet."""
-    telnet = Telnet((building or Building("telnet")).connects())
+    telnet = Telnet((server or MemoryServer("telnet")).connects())
     telnet.sends(*client)
     return telnet
 
 
-def netcat(building: Building) -> Wire:
+def netcat(server: MemoryServer) -> ClientConnection:
     """Return a user of plain lines on the same port."""
-    wire = building.connects("192.0.2.9")
-    building.clock.advance(SETTLE_SECONDS)
-    wire.sends(b"/nick bob\n")
-    wire.gets()
-    return wire
+    connection = server.connects("192.0.2.9")
+    server.clock.advance(SETTLE_SECONDS)
+    connection.sends(b"/nick bob\n")
+    connection.receives()
+    return connection
 
 
 # Clients that let us draw -------------------------------------------------------------------------
@@ -133,25 +133,25 @@ def netcat(building: Building) -> Wire:
 def test_a_telnet_is_greeted_as_soon_as_it_has_answered_and_has_a_prompt(
     client: tuple[bytes, bytes],
 ) -> None:
-    telnet = comes(client)
+    telnet = connect(client)
     assert telnet.sees() == [*GREETED, "[lobby]"]
     assert telnet.display.cursor == (8, len(GREETED))
     telnet.sends(b"h", b"i")
-    assert telnet.gets() == b"hi"
+    assert telnet.receives() == b"hi"
     telnet.sends(b"\r\0")
     assert telnet.sees() == [*GREETED, "guest1: hi", "[lobby]"]
-    telnet.settles()
-    assert telnet.gets() == b""
+    telnet.answer_times_out()
+    assert telnet.receives() == b""
 
 
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 def test_a_telnet_that_waits_for_the_server_is_found_on_the_one_port(
     client: tuple[bytes, bytes],
 ) -> None:
-    building = Building()
-    telnet = Telnet(building.connects())
-    building.clock.advance(SILENCE_SECONDS)
-    assert telnet.gets() == COMMANDS.sub(b"", PROBE)
+    server = MemoryServer()
+    telnet = Telnet(server.connects())
+    server.clock.advance(SILENCE_SECONDS)
+    assert telnet.receives() == COMMANDS.sub(b"", PROBE)
     telnet.sends(says(WILL, TTYPE), *client)
     assert telnet.sees() == [*GREETED, "[lobby]"]
     assert telnet.commands.count(bytes((IAC, DO, TTYPE))) == 1
@@ -161,7 +161,7 @@ def test_a_telnet_that_waits_for_the_server_is_found_on_the_one_port(
 
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 def test_a_telnet_that_speaks_first_is_found_on_the_one_port(client: tuple[bytes, bytes]) -> None:
-    telnet = comes(client, Building())
+    telnet = connect(client, MemoryServer())
     assert telnet.sees() == [*GREETED, "[lobby]"]
     assert PROBE[3:] not in telnet.text
 
@@ -174,7 +174,7 @@ def test_a_conversation_cut_anywhere_is_the_same(
     sent = b"".join(client) + b"hal" + window(60, 20) + "lo 日\x7f本\r\0".encode() + b"\r\nbye\r\n"
     seen = []
     for cut in range(1, len(sent) + 1):
-        telnet = comes((sent[:cut], sent[cut:]), Building(declared))
+        telnet = connect((sent[:cut], sent[cut:]), MemoryServer(declared))
         seen.append((telnet.sees(), telnet.display.cursor))
     screen = [*GREETED, "guest1: hallo 本", "guest1: bye", "[lobby]"]
     assert seen == [(screen, (8, len(screen) - 1))] * len(sent)
@@ -182,41 +182,41 @@ def test_a_conversation_cut_anywhere_is_the_same(
 
 def test_a_conversation_byte_by_byte_is_the_same() -> None:
     sent = b"".join(INETUTILS) + "hállo\r\0".encode()
-    telnet = Telnet(Building("telnet").connects())
+    telnet = Telnet(MemoryServer("telnet").connects())
     telnet.sends(*(sent[at : at + 1] for at in range(len(sent))))
     assert telnet.sees() == [*GREETED, "guest1: hállo", "[lobby]"]
 
 
 def test_a_telnet_that_names_no_terminal_is_greeted_after_a_timeout() -> None:
-    telnet = comes((says(WONT, TTYPE) + LETS_US_ECHO, b""))
-    assert telnet.gets() == b""
-    telnet.settles()
+    telnet = connect((says(WONT, TTYPE) + LETS_US_ECHO, b""))
+    assert telnet.receives() == b""
+    telnet.answer_times_out()
     assert telnet.sees() == [*GREETED, "[lobby]"]
 
 
 def test_a_terminal_name_without_colours_takes_them_away() -> None:
-    assert b"\x1b[38;5;" in (colourful := comes(INETUTILS)).gets() + colourful.text
-    telnet = comes((INETUTILS[0], name(b"VT100")))
+    assert b"\x1b[38;5;" in (colourful := connect(INETUTILS)).receives() + colourful.text
+    telnet = connect((INETUTILS[0], name(b"VT100")))
     assert telnet.sees() == [*GREETED, "[lobby]"]
     assert b"\x1b[38;5;" not in telnet.text
 
 
 def test_a_late_terminal_name_still_counts() -> None:
-    telnet = comes((INETUTILS[0], b""))
-    telnet.settles()
-    assert b"\x1b[36m[lobby]" in telnet.gets()
+    telnet = connect((INETUTILS[0], b""))
+    telnet.answer_times_out()
+    assert b"\x1b[36m[lobby]" in telnet.receives()
     telnet.sends(name(b"xterm-256color"))
-    assert b"\x1b[38;5;67m[lobby]" in telnet.gets()
+    assert b"\x1b[38;5;67m[lobby]" in telnet.receives()
     telnet.sends(name(b"vt220"))
     telnet.sends(b"hi\r\0")
-    assert not re.search(rb"\x1b\[[0-9;]*m", telnet.gets())
+    assert not re.search(rb"\x1b\[[0-9;]*m", telnet.receives())
 
 
 @pytest.mark.parametrize("terminal", [b"dumb", b"DUMB", b"unknown", b"network"])
 def test_a_terminal_that_knows_no_sequences_is_sent_none(terminal: bytes) -> None:
-    telnet = comes((INETUTILS[0], name(terminal)))
+    telnet = connect((INETUTILS[0], name(terminal)))
     telnet.sends(b"hi\x7f\r\0")
-    telnet.gets()
+    telnet.receives()
     assert b"\x1b" not in telnet.text
 
 
@@ -224,26 +224,26 @@ def test_a_terminal_that_knows_no_sequences_is_sent_none(terminal: bytes) -> Non
 
 
 def test_a_line_is_wrapped_as_wide_as_the_window_is() -> None:
-    building = Building("telnet")
-    telnet = Telnet(building.connects(), 40, 10)
+    server = MemoryServer("telnet")
+    telnet = Telnet(server.connects(), 40, 10)
     telnet.sends(INETUTILS[0].replace(window(80, 24), window(40, 10)), INETUTILS[1])
     telnet.sends(b"x" * 40)
     assert telnet.sees()[-2:] == ["[lobby] " + "x" * 32, "x" * 8]
 
 
 def test_a_window_that_changes_during_typing_redraws_the_line() -> None:
-    telnet = comes(INETUTILS)
+    telnet = connect(INETUTILS)
     telnet.sends(b"x" * 40)
-    telnet.gets()
+    telnet.receives()
     telnet.display.screen.resize(24, 100)
     telnet.sends(window(100, 24) + b"y" * 50)
     assert telnet.sees() == [*GREETED, "[lobby] " + "x" * 40 + "y" * 50]
     telnet.sends(window(100, 24))
-    assert telnet.gets() == b""
+    assert telnet.receives() == b""
 
 
 def test_a_window_may_have_255_columns() -> None:
-    telnet = Telnet(Building("telnet").connects(), 255, 24)
+    telnet = Telnet(MemoryServer("telnet").connects(), 255, 24)
     telnet.sends(INETUTILS[0].replace(window(80, 24), window(255, 24)), INETUTILS[1])
     telnet.sends(b"x" * 250)
     assert telnet.sees()[len(GREETED) :] == ["[lobby] " + "x" * 247, "xxx"]
@@ -253,61 +253,61 @@ def test_a_window_may_have_255_columns() -> None:
 
 
 def test_a_client_that_answers_nothing_is_greeted_after_a_timeout_and_gets_lines() -> None:
-    building = Building("telnet")
-    telnet = Telnet(building.connects())
-    assert telnet.gets() == b""
-    building.clock.advance(SETTLE_SECONDS * 0.99)
-    assert telnet.gets() == b""
-    building.clock.advance(SETTLE_SECONDS * 0.01)
-    assert telnet.gets().decode() == f"{GREETING}\r\n"
-    bob = netcat(building)
-    telnet.gets()
+    server = MemoryServer("telnet")
+    telnet = Telnet(server.connects())
+    assert telnet.receives() == b""
+    server.clock.advance(SETTLE_SECONDS * 0.99)
+    assert telnet.receives() == b""
+    server.clock.advance(SETTLE_SECONDS * 0.01)
+    assert telnet.receives().decode() == f"{GREETING}\r\n"
+    bob = netcat(server)
+    telnet.receives()
     telnet.sends(b"hel", b"lo\r\n")
-    assert telnet.gets() == b"", "it has its own echo"
-    assert bob.gets() == b"guest1: hello\r\n"
+    assert telnet.receives() == b"", "it has its own echo"
+    assert bob.receives() == b"guest1: hello\r\n"
 
 
 def test_a_client_that_speaks_is_greeted_at_once() -> None:
-    telnet = Telnet(Building("telnet").connects())
+    telnet = Telnet(MemoryServer("telnet").connects())
     telnet.sends(b"h")
-    assert telnet.gets().decode() == f"{GREETING}\r\n"
-    telnet.settles()
-    assert telnet.gets() == b""
+    assert telnet.receives().decode() == f"{GREETING}\r\n"
+    telnet.answer_times_out()
+    assert telnet.receives() == b""
 
 
 def test_a_client_that_refuses_everything_gets_lines_and_echoes_itself() -> None:
-    building = Building("telnet")
-    telnet = Telnet(building.connects())
+    server = MemoryServer("telnet")
+    telnet = Telnet(server.connects())
     telnet.sends(REFUSES_ALL)
-    telnet.settles()
-    assert telnet.gets().decode() == f"{GREETING}\r\n"
+    telnet.answer_times_out()
+    assert telnet.receives().decode() == f"{GREETING}\r\n"
     asked = telnet.commands
-    bob = netcat(building)
-    telnet.gets()
+    bob = netcat(server)
+    telnet.receives()
     telnet.sends(b"hello\r\nyou\n", b"there\r\0")
-    assert telnet.gets() == b""
-    assert bob.gets() == b"guest1: hello\r\nguest1: you\r\nguest1: there\r\n"
+    assert telnet.receives() == b""
+    assert bob.receives() == b"guest1: hello\r\nguest1: you\r\nguest1: there\r\n"
     assert telnet.commands == asked, "nobody is asked twice"
 
 
 def test_a_client_that_lets_us_echo_but_keeps_its_lines_gets_its_echo_back() -> None:
-    telnet = Telnet(Building("telnet").connects())
+    telnet = Telnet(MemoryServer("telnet").connects())
     telnet.sends(says(DO, ECHO) + says(DONT, SGA))
-    telnet.settles()
+    telnet.answer_times_out()
     telnet.sends(b"hello\r\n")
-    assert telnet.gets().decode() == f"{GREETING}\r\n"
+    assert telnet.receives().decode() == f"{GREETING}\r\n"
     assert telnet.commands.endswith(bytes((IAC, WONT, ECHO)))
 
 
 def test_a_line_that_is_too_long_is_cut_and_its_sender_told() -> None:
-    building = Building("telnet")
-    telnet = Telnet(building.connects())
-    telnet.settles()
-    bob = netcat(building)
-    telnet.gets()
+    server = MemoryServer("telnet")
+    telnet = Telnet(server.connects())
+    telnet.answer_times_out()
+    bob = netcat(server)
+    telnet.receives()
     telnet.sends(b"x" * 5000 + b"\r\nnext\r\n")
-    assert telnet.gets().startswith(b"-- That line was too long;")
-    assert bob.gets() == b"guest1: " + b"x" * 4096 + b"\r\nguest1: next\r\n"
+    assert telnet.receives().startswith(b"-- That line was too long;")
+    assert bob.receives() == b"guest1: " + b"x" * 4096 + b"\r\nguest1: next\r\n"
 
 
 # Clients that change their mind -------------------------------------------------------------------
@@ -315,46 +315,46 @@ def test_a_line_that_is_too_long_is_cut_and_its_sender_told() -> None:
 
 @pytest.mark.parametrize("declared", ["line", None])
 def test_a_client_that_turns_out_to_be_a_telnet_stays_where_it_was(declared: str | None) -> None:
-    building = Building(declared)
-    telnet = Telnet(building.connects())
-    bob = building.connects("192.0.2.9")
-    building.clock.advance(1), building.clock.advance(1)
-    bob.sends(b"/nick bob\n"), bob.gets()
-    telnet.gets()
+    server = MemoryServer(declared)
+    telnet = Telnet(server.connects())
+    bob = server.connects("192.0.2.9")
+    server.clock.advance(1), server.clock.advance(1)
+    bob.sends(b"/nick bob\n"), bob.receives()
+    telnet.receives()
     telnet.sends(b"hel", *INETUTILS)
     assert telnet.sees()[-1] == "[lobby] hel"
     telnet.sends(b"lo\r\0")
     assert telnet.sees()[-2:] == ["guest1: hello", "[lobby]"]
-    assert bob.gets() == b"guest1: hello\r\n"
+    assert bob.receives() == b"guest1: hello\r\n"
 
 
 def test_a_client_that_goes_back_to_line_mode_has_no_prompt_any_more() -> None:
-    building = Building("telnet")
-    telnet = comes(INETUTILS, building)
-    telnet.gets()
+    server = MemoryServer("telnet")
+    telnet = connect(INETUTILS, server)
+    telnet.receives()
     telnet.sends(says(DONT, ECHO) + says(DONT, SGA))
     assert telnet.sees() == GREETED
-    bob = netcat(building)
-    telnet.gets()
+    bob = netcat(server)
+    telnet.receives()
     telnet.sends(b"hello\r\n"), bob.sends(b"hi\n")
-    assert telnet.gets() == b"bob: hi\r\n"
+    assert telnet.receives() == b"bob: hi\r\n"
     telnet.sends(says(DO, ECHO, SGA))
     assert telnet.sees()[-2:] == ["bob: hi", "[lobby]"]
 
 
 def test_a_client_that_goes_back_to_line_mode_during_typing_loses_nothing() -> None:
-    building = Building("telnet")
-    telnet = comes(INETUTILS, building)
-    bob = netcat(building)
+    server = MemoryServer("telnet")
+    telnet = connect(INETUTILS, server)
+    bob = netcat(server)
     telnet.sends(b"hel", says(DONT, ECHO), b"lo\r\n")
-    assert bob.gets() == b"guest1: hello\r\n"
+    assert bob.receives() == b"guest1: hello\r\n"
 
 
 # Commands -----------------------------------------------------------------------------------------
 
 
 def test_ctrl_c_that_comes_as_a_command_clears_the_line() -> None:
-    telnet = comes(INETUTILS)
+    telnet = connect(INETUTILS)
     telnet.sends(b"hal", bytes((IAC, IP)))
     assert telnet.sees() == [*GREETED, "[lobby]"]
     telnet.sends(bytes((IAC, IP)))
@@ -362,28 +362,28 @@ def test_ctrl_c_that_comes_as_a_command_clears_the_line() -> None:
 
 
 def test_ctrl_c_before_a_client_has_answered_gets_a_greeting() -> None:
-    telnet = Telnet(Building("telnet").connects())
+    telnet = Telnet(MemoryServer("telnet").connects())
     telnet.sends(bytes((IAC, IP)))
-    assert telnet.gets().decode() == f"{GREETING}\r\n"
+    assert telnet.receives().decode() == f"{GREETING}\r\n"
 
 
 @pytest.mark.parametrize("client", [INETUTILS, (REFUSES_ALL, b"")])
 def test_ctrl_d_that_comes_as_a_command_leaves(client: tuple[bytes, bytes]) -> None:
-    telnet = comes(client)
+    telnet = connect(client)
     telnet.sends(bytes((IAC, EOF)))
     assert telnet.sees()[-1] == "-- Goodbye."
-    assert telnet.wire.closed
+    assert telnet.connection.closed
 
 
 def test_are_you_there_is_answered() -> None:
-    telnet = comes((REFUSES_ALL, b""))
-    telnet.settles(), telnet.gets()
+    telnet = connect((REFUSES_ALL, b""))
+    telnet.answer_times_out(), telnet.receives()
     telnet.sends(bytes((IAC, AYT)))
-    assert telnet.gets() == b"[yes]\r\n"
+    assert telnet.receives() == b"[yes]\r\n"
 
 
 def test_are_you_there_is_answered_above_the_line_being_typed() -> None:
-    telnet = comes(INETUTILS)
+    telnet = connect(INETUTILS)
     telnet.sends(b"hal", bytes((IAC, AYT)))
     assert telnet.sees()[-2:] == ["[yes]", "[lobby] hal"]
 
@@ -392,31 +392,31 @@ def test_are_you_there_is_answered_above_the_line_being_typed() -> None:
 
 
 def test_text_without_a_line_end_is_a_line_when_the_input_ends() -> None:
-    building = Building("telnet")
-    bob = netcat(building)
-    telnet = Telnet(building.connects())
-    telnet.sends(b"one\r\ntwo"), telnet.wire.ends()
-    assert bob.gets() == b"-- guest1 joined lobby\r\nguest1: one\r\nguest1: two\r\n"
-    assert telnet.wire.closed
+    server = MemoryServer("telnet")
+    bob = netcat(server)
+    telnet = Telnet(server.connects())
+    telnet.sends(b"one\r\ntwo"), telnet.connection.ends_input()
+    assert bob.receives() == b"-- guest1 joined lobby\r\nguest1: one\r\nguest1: two\r\n"
+    assert telnet.connection.closed
 
 
 @pytest.mark.parametrize("client", [*CLIENTS.values(), (b"", b"")], ids=[*CLIENTS, "nothing"])
 def test_the_connection_ends_with_the_input(client: tuple[bytes, bytes]) -> None:
-    telnet = comes(client)
-    telnet.wire.ends()
+    telnet = connect(client)
+    telnet.connection.ends_input()
     greeted = GREETED if client[0] else [GREETING]
     assert telnet.sees() == [*greeted, "-- Goodbye."]
-    assert telnet.wire.closed
+    assert telnet.connection.closed
 
 
 @pytest.mark.parametrize("client", [*CLIENTS.values(), (b"", b"")], ids=[*CLIENTS, "nothing"])
 def test_a_connection_lost_at_any_moment_leaves_nothing_behind(client: tuple[bytes, bytes]) -> None:
     sent = b"".join(client) + b"hi\x1b"
     for cut in range(len(sent) + 1):
-        building = Building("telnet")
-        telnet = comes((sent[:cut], b""), building)
-        telnet.wire.goes()
-        building.clock.advance(60)
-        assert building.clock.getDelayedCalls() == []
-        assert len(building.chat.people) == 0
-        assert building.admission.here == 0
+        server = MemoryServer("telnet")
+        telnet = connect((sent[:cut], b""), server)
+        telnet.connection.loses_connection()
+        server.clock.advance(60)
+        assert server.clock.getDelayedCalls() == []
+        assert len(server.chat.people) == 0
+        assert server.admission.here == 0

@@ -184,7 +184,7 @@ def test_a_ban_of_a_nick_follows_a_rename() -> None:
 
 
 @pytest.mark.parametrize(("first", "second", "holds"), [(5, 9, 9), (9, 5, 9), (None, 5, None)])
-def test_of_two_bans_of_one_nick_after_a_rename_the_longer_one_holds(
+def test_the_longer_of_two_bans_of_one_nick_holds_after_a_rename(
     first: float | None, second: float | None, holds: float | None
 ) -> None:
     bans = Bans(9)

@@ -15,7 +15,7 @@ from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh.keys.public_keys import fingerprint
 from tests.support.people import Client, Server, result_of
-from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.clients import SshClient, SshServer
 from tests.support.ssh.peer import USER_KEY
 
 OTHER_KEY = Key(Ed25519PrivateKey.generate())
@@ -226,25 +226,25 @@ def test_the_record_of_an_account_is_complete() -> None:
 
 
 def test_an_ssh_key_identifies_the_owner_also_for_the_say_command() -> None:
-    hall = Hall()
-    ann = Guest(hall, key=USER_KEY).opens()
+    server = SshServer()
+    ann = SshClient(server, key=USER_KEY).opens_shell()
     ann.types("/register\n")
-    assert b"is yours now" in ann.gets()
-    bob = Guest(hall, b"bob").opens()
-    bob.gets(), ann.gets()
-    deploy = Guest(hall, key=USER_KEY).runs(b"say lobby it is done")
-    assert bob.gets() == b"ann: it is done\r\n"
-    assert ann.gets() == b"ann: it is done\r\n"
-    deploy.gets()
+    assert b"is yours now" in ann.receives()
+    bob = SshClient(server, b"bob").opens_shell()
+    bob.receives(), ann.receives()
+    deploy = SshClient(server, key=USER_KEY).runs(b"say lobby it is done")
+    assert bob.receives() == b"ann: it is done\r\n"
+    assert ann.receives() == b"ann: it is done\r\n"
+    deploy.receives()
     assert (deploy.status, deploy.errors) == (0, b"")
-    tail = Guest(hall, key=USER_KEY).runs(b"tail lobby")
-    tail.gets()
-    assert bob.gets() == b"-- ann2 joined lobby\r\n"
-    screen = Guest(hall, key=USER_KEY).opens()
-    assert b"You are ann in lobby" in screen.gets()
-    stranger = Guest(hall, key=OTHER_KEY).opens()
-    assert b"ann is registered; you are ann3." in stranger.gets()
-    assert bob.gets() == b"-- ann3 joined lobby\r\n"
+    tail = SshClient(server, key=USER_KEY).runs(b"tail lobby")
+    tail.receives()
+    assert bob.receives() == b"-- ann2 joined lobby\r\n"
+    screen = SshClient(server, key=USER_KEY).opens_shell()
+    assert b"You are ann in lobby" in screen.receives()
+    stranger = SshClient(server, key=OTHER_KEY).opens_shell()
+    assert b"ann is registered; you are ann3." in stranger.receives()
+    assert bob.receives() == b"-- ann3 joined lobby\r\n"
 
 
 def test_a_private_message_is_kept_for_an_owner_who_is_offline() -> None:

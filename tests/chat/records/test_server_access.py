@@ -11,20 +11,20 @@ from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Bans, Target, read_target
 from chatd.chat.records.server_access import AllowList
 from chatd.transport.ssh.keys.public_keys import fingerprint
+from tests.support.memory_server import ClientConnection, MemoryServer
 from tests.support.people import Client, result_of
-from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.clients import SshClient, SshServer
 from tests.support.ssh.peer import USER_KEY
-from tests.support.wires import Building, Wire
 
 CAFE = "198.51.100.20"
 BANNED = "You are banned from this server for good (spam)."
 UNINVITED = "This server is for invited people only; come by ssh with a key that it knows."
 
 
-def ban(building: Building, text: str) -> None:
+def ban(server: MemoryServer, text: str) -> None:
     target = read_target(text)
     assert isinstance(target, Target)
-    building.chat.access.bans.put(Ban(target, text, "op", 0.0, None, "spam"))
+    server.chat.access.bans.put(Ban(target, text, "op", 0.0, None, "spam"))
 
 
 def json_answer(sentence: str) -> bytes:
@@ -60,47 +60,47 @@ PROGRAMS = [
 def test_a_banned_address_is_refused_in_the_clients_own_protocol(
     data: bytes, answer: object, target: str
 ) -> None:
-    building = Building()
-    ban(building, target)
-    wire = building.connects(CAFE)
-    wire.sends(data)
+    server = MemoryServer()
+    ban(server, target)
+    connection = server.connects(CAFE)
+    connection.sends(data)
     assert callable(answer)
-    assert wire.gets() == answer(BANNED)
-    assert wire.closed
-    assert len(building.chat.people) == 0
-    wire.goes()
-    assert building.admission.here == 0
-    other = building.connects("203.0.113.1")
+    assert connection.receives() == answer(BANNED)
+    assert connection.closed
+    assert len(server.chat.people) == 0
+    connection.loses_connection()
+    assert server.admission.here == 0
+    other = server.connects("203.0.113.1")
     other.sends(b"hello\n")
-    assert b"You are guest1 in lobby" in other.gets()
+    assert b"You are guest1 in lobby" in other.receives()
 
 
 def test_a_silent_client_at_a_banned_address_is_refused_as_well() -> None:
-    building = Building()
-    ban(building, "2001:db8::1")
-    wire = building.connects("2001:db8::2")
-    wire.waits()
-    assert wire.gets().endswith(f"{BANNED}\r\n".encode())
-    assert wire.closed
+    server = MemoryServer()
+    ban(server, "2001:db8::1")
+    connection = server.connects("2001:db8::2")
+    connection.stays_silent()
+    assert connection.receives().endswith(f"{BANNED}\r\n".encode())
+    assert connection.closed
 
 
 def test_behind_a_proxy_the_address_of_the_client_counts() -> None:
-    building = Building(proxies=("192.0.2.0/24",))
-    ban(building, CAFE), ban(building, "192.0.2.1")
-    wire = building.connects("192.0.2.1")
-    wire.sends(b"PROXY TCP4 %s 192.0.2.1 5 1134\r\nhello\n" % CAFE.encode())
-    assert wire.gets() == f"{BANNED}\r\n".encode()
-    wire = building.connects("192.0.2.1")
-    wire.sends(b"PROXY TCP4 203.0.113.5 192.0.2.1 5 1134\r\nhello\n")
-    assert b"You are guest1 in lobby" in wire.gets()
+    server = MemoryServer(proxies=("192.0.2.0/24",))
+    ban(server, CAFE), ban(server, "192.0.2.1")
+    connection = server.connects("192.0.2.1")
+    connection.sends(b"PROXY TCP4 %s 192.0.2.1 5 1134\r\nhello\n" % CAFE.encode())
+    assert connection.receives() == f"{BANNED}\r\n".encode()
+    connection = server.connects("192.0.2.1")
+    connection.sends(b"PROXY TCP4 203.0.113.5 192.0.2.1 5 1134\r\nhello\n")
+    assert b"You are guest1 in lobby" in connection.receives()
 
 
 def test_only_an_operator_is_let_in_by_ssh_from_a_banned_address() -> None:
-    hall = Hall(operator=USER_KEY)
-    ban(hall.building, "192.0.2.0/24")
-    late = Guest(hall, b"eve")
+    server = SshServer(operator=USER_KEY)
+    ban(server.memory_server, "192.0.2.0/24")
+    late = SshClient(server, b"eve")
     assert late.peer.reason() == BANNED
-    assert b"You are ann in lobby" in Guest(hall, key=USER_KEY).opens().gets()
+    assert b"You are ann in lobby" in SshClient(server, key=USER_KEY).opens_shell().receives()
 
 
 def test_an_address_is_looked_up_once_per_prefix_length_among_ten_thousand_bans() -> None:
@@ -121,72 +121,72 @@ def test_an_address_is_looked_up_once_per_prefix_length_among_ten_thousand_bans(
 def test_a_program_whose_nick_is_banned_is_refused_in_its_own_protocol(
     data: bytes, answer: object
 ) -> None:
-    building = Building()
-    ban(building, "nick:troll")
-    wire = building.connects()
-    wire.sends(data)
+    server = MemoryServer()
+    ban(server, "nick:troll")
+    connection = server.connects()
+    connection.sends(data)
     assert callable(answer)
-    assert wire.gets() == answer(BANNED)
-    assert wire.closed
-    assert len(building.chat.people) == 0
+    assert connection.receives() == answer(BANNED)
+    assert connection.closed
+    assert len(server.chat.people) == 0
 
 
 @pytest.mark.parametrize("declared", ["line", "telnet"])
 def test_a_person_who_may_not_come_in_is_told_and_parted_from(declared: str) -> None:
-    building = Building(declared, allowed=AllowList)
-    wire = building.connects()
-    wire.sends(b"hello\n")
-    building.clock.advance(1)
-    assert f"-- {UNINVITED}\r\n".encode() in wire.gets()
-    assert wire.closed
-    wire.sends(b"/nick ada\n")
-    assert wire.gets() == b""
-    assert len(building.chat.people) == 0
+    server = MemoryServer(declared, allowed=AllowList)
+    connection = server.connects()
+    connection.sends(b"hello\n")
+    server.clock.advance(1)
+    assert f"-- {UNINVITED}\r\n".encode() in connection.receives()
+    assert connection.closed
+    connection.sends(b"/nick ada\n")
+    assert connection.receives() == b""
+    assert len(server.chat.people) == 0
 
 
 def test_a_banned_ssh_key_is_refused_at_the_login() -> None:
-    hall = Hall()
-    ban(hall.building, fingerprint(USER_KEY.blob()))
-    assert Guest(hall, key=USER_KEY).peer.reason() == BANNED
+    server = SshServer()
+    ban(server.memory_server, fingerprint(USER_KEY.blob()))
+    assert SshClient(server, key=USER_KEY).peer.reason() == BANNED
 
 
 def test_a_user_who_is_banned_between_login_and_shell_is_refused_there() -> None:
-    hall = Hall()
-    ann = Guest(hall, b"troll")
-    ban(hall.building, "nick:troll")
-    ann.opens()
-    assert ann.gets() == f"-- {BANNED}\r\n".encode()
+    server = SshServer()
+    ann = SshClient(server, b"troll")
+    ban(server.memory_server, "nick:troll")
+    ann.opens_shell()
+    assert ann.receives() == f"-- {BANNED}\r\n".encode()
     assert ann.closed
-    bob = Guest(hall, b"bob")
-    ban(hall.building, "nick:bob")
-    bob.opens(b"xterm")
+    bob = SshClient(server, b"bob")
+    ban(server.memory_server, "nick:bob")
+    bob.opens_shell(b"xterm")
     assert bob.sees()[0] == f"-- {BANNED}"
     assert bob.closed
 
 
 def test_an_exec_command_of_a_banned_user_ends_with_the_refusal() -> None:
-    hall = Hall()
-    ann = Guest(hall, b"troll")
-    ban(hall.building, "nick:troll")
-    ann.runs(b"say lobby hello"), ann.gets()
+    server = SshServer()
+    ann = SshClient(server, b"troll")
+    ban(server.memory_server, "nick:troll")
+    ann.runs(b"say lobby hello"), ann.receives()
     assert (ann.errors, ann.status) == (f"chatd: {BANNED}\n".encode(), 1)
 
 
 # The allow list -----------------------------------------------------------------------------------
 
 
-def enter(building: Building, visitor: Visitor) -> None:
-    result_of(building.chat.enter(visitor, Client(), 0.0))
+def enter(server: MemoryServer, visitor: Visitor) -> None:
+    result_of(server.chat.enter(visitor, Client(), 0.0))
 
 
 def test_only_who_is_invited_comes_in() -> None:
     allowed: list[AllowList] = []
-    building = Building(allowed=lambda: allowed[0] if allowed else None)
-    entered = result_of(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Client(), 0.0))
+    server = MemoryServer(allowed=lambda: allowed[0] if allowed else None)
+    entered = result_of(server.chat.enter(Visitor("bob", "", "SHA256:bob"), Client(), 0.0))
     assert isinstance(entered, tuple)
     person = entered[0].person
-    result_of(building.chat.entrance.register(person, person.fingerprint, 0.0))
-    building.chat.leave(entered[0], "", 0.0)
+    result_of(server.chat.entrance.register(person, person.fingerprint, 0.0))
+    server.chat.leave(entered[0], "", 0.0)
     guests = AllowList(frozenset({"SHA256:ada"}), frozenset({"bob"}))
     allowed.append(guests)
     for fingerprinted, operator, welcome in (
@@ -198,26 +198,26 @@ def test_only_who_is_invited_comes_in() -> None:
     ):
         visitor = Visitor("x", "", fingerprinted, operator)
         if welcome:
-            enter(building, visitor)
+            enter(server, visitor)
         else:
             with pytest.raises(Exception, match="for invited people only"):
-                enter(building, visitor)
+                enter(server, visitor)
 
 
 @pytest.mark.parametrize(("data", "answer"), PROGRAMS)
 def test_a_program_that_is_not_on_the_list_is_refused_in_its_own_protocol(
     data: bytes, answer: object
 ) -> None:
-    building = Building(allowed=AllowList)
-    wire: Wire = building.connects()
-    wire.sends(data)
+    server = MemoryServer(allowed=AllowList)
+    connection: ClientConnection = server.connects()
+    connection.sends(data)
     assert callable(answer)
-    assert wire.gets() == answer(UNINVITED)
-    assert wire.closed
+    assert connection.receives() == answer(UNINVITED)
+    assert connection.closed
 
 
 def test_by_ssh_who_is_not_invited_is_told_at_the_login() -> None:
     invited = fingerprint(USER_KEY.blob())
-    hall = Hall(allowed=lambda: AllowList(frozenset({invited})))
-    assert Guest(hall, b"eve").peer.reason() == UNINVITED
-    assert b"You are ann in lobby" in Guest(hall, key=USER_KEY).opens().gets()
+    server = SshServer(allowed=lambda: AllowList(frozenset({invited})))
+    assert SshClient(server, b"eve").peer.reason() == UNINVITED
+    assert b"You are ann in lobby" in SshClient(server, key=USER_KEY).opens_shell().receives()

@@ -13,7 +13,7 @@ from chatd.chat.store import NotStoredError
 from chatd.store.nats.store import BUSY
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, said
-from tests.support.main_thread import TestMainThread, TestPromise, waited
+from tests.support.main_thread import TestMainThread, TestPromise, wait_for
 
 BOUND = 5
 MakeNode = Callable[[], Node]
@@ -38,7 +38,7 @@ def make_node(nats: Nats, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeNode]
 
     yield make
     for node in nodes_made:
-        waited(node.store.close())
+        wait_for(node.store.close())
 
 
 def post_lines(node: Node, lines: int) -> None:
@@ -47,13 +47,13 @@ def post_lines(node: Node, lines: int) -> None:
         node.store.post("lobby", f"s{number}", said(str(number)))
         if number % 10 == 0:
             node.store.post("lobby", f"j{number}", Joined(1.0, "ada"))
-        node.settle()
+        node.wait_until_stored()
 
 
 def test_a_blocked_main_thread_gets_everything_later(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     other.store.subscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     post_lines(one, 4 * BOUND)
     other.receive_all()
     assert other.store.bridge.pending_steps == BOUND, "it takes in as much as the bound"
@@ -63,14 +63,14 @@ def test_a_blocked_main_thread_gets_everything_later(make_node: MakeNode) -> Non
     other.receive_all()
     assert other.store.bridge.pending_steps == BOUND
     other.run_until(lambda: len(other.stored_events) >= len(one.stored_events))
-    other.settle()
+    other.wait_until_stored()
     assert other.stored_events == one.stored_events
 
 
 def test_skipped_events_come_although_nothing_follows(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     other.store.subscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     post_lines(one, BOUND)
     other.receive_all()
     one.store.post("lobby", "last", Joined(1.0, "bob"))
@@ -83,7 +83,7 @@ def test_record_changes_that_were_not_taken_in_are_read_at_the_next_renewal(
 ) -> None:
     one, other = make_node(), make_node()
     for number in range(3 * BOUND):
-        waited(one.store.put("account", str(number), "x"))
+        wait_for(one.store.put("account", str(number), "x"))
     other.receive_all()
     assert other.store.bridge.pending_steps == BOUND
     other.store.renew(lambda: None)
@@ -128,11 +128,11 @@ def test_records_beyond_the_bound_are_refused(make_node: MakeNode) -> None:
     with one.paused():
         promises = [one.store.put("account", str(number), "x") for number in range(BOUND)]
         with pytest.raises(NotStoredError, match="cannot keep up"):
-            waited(one.store.put("account", "more", "x"))
+            wait_for(one.store.put("account", "more", "x"))
     for answer in promises:
-        waited(answer)
-    waited(one.store.put("account", "more", "x"))
-    assert len(waited(one.store.records("account"))) == BOUND + 1
+        wait_for(answer)
+    wait_for(one.store.put("account", "more", "x"))
+    assert len(wait_for(one.store.records("account"))) == BOUND + 1
 
 
 class UnresolvedPromise(TestPromise):
@@ -152,9 +152,9 @@ def test_queries_beyond_the_bound_are_refused(
         for query in queries:
             query.send(None)
         with pytest.raises(Refused):
-            waited(one.store.before("lobby", None, 1))
+            wait_for(one.store.before("lobby", None, 1))
     queries[0].close()
-    assert waited(one.store.before("lobby", None, 1)) == []
+    assert wait_for(one.store.before("lobby", None, 1)) == []
     for query in queries:
         query.close()
 
@@ -164,7 +164,7 @@ def test_bus_messages_beyond_the_bound_are_dropped(make_node: MakeNode) -> None:
     with one.paused():
         for number in range(BOUND + 1):
             one.store.bus.broadcast(str(number))
-    one.settle(), other.receive_all(), other.main_thread.run()
+    one.wait_until_stored(), other.receive_all(), other.main_thread.run()
     one.store.bus.send(other.store.bus.name, "again")
     other.run_until(lambda: (one.store.bus.name, "again") in other.bus_texts)
     assert [text for _, text in other.bus_texts] == [*map(str, range(BOUND)), "again"]
@@ -174,7 +174,7 @@ def test_bus_messages_for_a_blocked_main_thread_are_bounded(make_node: MakeNode)
     one, other = make_node(), make_node()
     for number in range(2 * BOUND):
         one.store.bus.broadcast(str(number))
-        one.settle()
+        one.wait_until_stored()
     other.receive_all()
     assert other.store.bridge.pending_steps == BOUND
     other.main_thread.run()
@@ -199,5 +199,5 @@ def test_repeated_subscriptions_while_the_cluster_is_away_leave_one_job(
     one.receive_all()
     assert stream.pending_jobs <= 2
     one.store.bridge.call(resume.set)
-    one.settle()
+    one.wait_until_stored()
     assert stream.is_subscribed

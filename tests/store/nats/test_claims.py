@@ -14,7 +14,7 @@ from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, kill_store
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import PATIENCE
 
 
@@ -27,7 +27,7 @@ def claim_in_two_servers(servers: Servers, nicks: int) -> list[list[bool]]:
         results = []
         for number in range(nicks):
             start.wait()
-            results.append(waited(node.store.claim(f"nick{number}", node.store.bus.name)))
+            results.append(wait_for(node.store.claim(f"nick{number}", node.store.bus.name)))
         return results
 
     try:
@@ -35,15 +35,15 @@ def claim_in_two_servers(servers: Servers, nicks: int) -> list[list[bool]]:
             return list(threads.map(claim_all, nodes))
     finally:
         for node in nodes:
-            waited(node.store.close())
+            wait_for(node.store.close())
 
 
-def test_of_two_servers_that_claim_a_nick_at_once_one_gets_it(nats: Nats) -> None:
+def test_one_of_two_servers_that_claim_a_nick_at_once_gets_it(nats: Nats) -> None:
     one, other = claim_in_two_servers(nats.account(), 200)
     assert [(mine, not mine) for mine in one] == list(zip(one, other, strict=True))
 
 
-def test_of_two_servers_one_gets_the_nick_also_with_three_nats_servers(three_nats: Nats) -> None:
+def test_one_of_two_servers_gets_a_nick_with_three_nats_servers(three_nats: Nats) -> None:
     one, other = claim_in_two_servers(three_nats.account(), 50)
     assert [(mine, not mine) for mine in one] == list(zip(one, other, strict=True))
 
@@ -62,19 +62,19 @@ def make_short_lived(nats: Nats) -> Iterator[Callable[[], NatsStore]]:
     yield make
     for store in stores:
         if store.bridge.is_running:
-            waited(store.close())
+            wait_for(store.close())
 
 
 def test_the_nicks_of_a_dead_server_are_free_when_its_lease_has_expired(
     make_short_lived: Callable[[], NatsStore],
 ) -> None:
     dead, other = make_short_lived(), make_short_lived()
-    assert waited(dead.claim("ada", "x"))
-    assert waited(dead.claim("bob", "x"))
+    assert wait_for(dead.claim("ada", "x"))
+    assert wait_for(dead.claim("bob", "x"))
     kill_store(dead)
-    assert waited(other.claim("bob", "y", owner=True))
+    assert wait_for(other.claim("bob", "y", owner=True))
     end = time.monotonic() + PATIENCE
     for attempt in count():
-        if waited(other.claim("ada", f"y{attempt}")):
+        if wait_for(other.claim("ada", f"y{attempt}")):
             break
         assert time.monotonic() < end, "it is not free in time"

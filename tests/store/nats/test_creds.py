@@ -22,7 +22,7 @@ from chatd.store.nats.store import NatsStore
 from tests.docs.test_cluster import certify
 from tests.support.cluster.nats import NatsServer
 from tests.support.cluster.stores import Node, said
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 
 OPERATOR, ACCOUNT, USER, SEED = 14 << 3, 0, 20 << 3, 18 << 3
 
@@ -161,7 +161,7 @@ def test_credentials_are_read_again_at_a_reconnect(
     server.kill(signal.SIGTERM)
     server.start()
     post_and_wait(node, "3")
-    waited(node.store.close())
+    wait_for(node.store.close())
 
 
 def test_credentials_of_another_account_are_refused(
@@ -185,7 +185,7 @@ def test_a_seed_alone_identifies_a_user(
     run_server(server)
     node = Node(servers_at(server, path), TestMainThread())
     post_and_wait(node, "1")
-    waited(node.store.close())
+    wait_for(node.store.close())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.rooms.searching import CONCURRENT_SEARCHES, Search
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, said
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import PATIENCE
 
 ROOMS = ("attic", "cellar", "lobby")
@@ -24,17 +24,17 @@ ROOMS = ("attic", "cellar", "lobby")
 def node(nats: Nats) -> Iterator[Node]:
     made = Node(nats.account(), TestMainThread())
     yield made
-    waited(made.store.close())
+    wait_for(made.store.close())
 
 
 def post_all(node: Node, *texts: str, room: str = "lobby") -> None:
     for text in texts:
         node.store.post(room, f"{room} {text}", said(text))
-    waited(node.store.before(room, None, 0))
+    wait_for(node.store.before(room, None, 0))
 
 
 def found_texts(node: Node, search: SearchQuery, count: int = 9, skip: int = 0) -> list[str]:
-    found = waited(node.store.search(["lobby"], search, skip, count))
+    found = wait_for(node.store.search(["lobby"], search, skip, count))
     return [event.text for _, _, event in found]
 
 
@@ -45,10 +45,10 @@ def test_old_messages_are_found(node: Node) -> None:
     assert found_texts(node, SearchQuery(("needle",))) == ["wörds and a NEEDLE", "a needle"]
     assert found_texts(node, SearchQuery(("needle",)), skip=1) == ["a needle"]
     assert found_texts(node, SearchQuery((), "cy")) == ["only once"]
-    found = waited(node.store.last_by("lobby", "cy"))
+    found = wait_for(node.store.last_by("lobby", "cy"))
     assert found is not None
     assert found[1] == Said(1.0, "cy", "only once")
-    assert waited(node.store.last_by("lobby", "dee")) is None
+    assert wait_for(node.store.last_by("lobby", "dee")) is None
 
 
 @pytest.mark.parametrize(("later", "found"), [(299, ["needle"]), (300, [])])
@@ -127,7 +127,7 @@ def test_matches_of_several_rooms_come_newest_first(
         number = random.choice(numbers) if numbers and random.random() < 0.3 else 0
         event = Edited(1.0, "ada", number, text) if number else said(text)
         node.store.post(room, str(step), event)
-        waited(node.store.before(room, None, 0))
+        wait_for(node.store.before(room, None, 0))
         node.run_until(partial(is_last_stored, node, str(step)))
         texts[room, number or node.stored_events[-1][2]] = text
     for _ in range(12):
@@ -138,7 +138,7 @@ def test_matches_of_several_rooms_come_newest_first(
             for (room, number), text in reversed(texts.items())
             if room in rooms and text.startswith("apple")
         ]
-        found = waited(node.store.search(rooms, SearchQuery(("apple",)), skip, count))
+        found = wait_for(node.store.search(rooms, SearchQuery(("apple",)), skip, count))
         assert [(*row[:2], text_of(row[2])) for row in found] == expected[skip : skip + count]
 
 

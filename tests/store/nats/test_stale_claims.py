@@ -11,7 +11,7 @@ from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.layout import NICKS, subject_token
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import MakeNode, Node, expire_lease, make_nodes
-from tests.support.main_thread import waited
+from tests.support.main_thread import wait_for
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def make_node(nats: Nats) -> Iterator[MakeNode]:
 def maintain(node: Node) -> None:
     """Renew the lease of a server, and do all that goes with it."""
     renewed: list[bool] = []
-    waited(node.store.bridge.query(node.store.maintain, lambda: renewed.append(True)))
+    wait_for(node.store.bridge.query(node.store.maintain, lambda: renewed.append(True)))
     assert renewed
 
 
@@ -33,7 +33,7 @@ def expire(node: Node) -> None:
 
 def claimed_tokens(node: Node) -> list[str]:
     """Return the tokens of every claimed nick."""
-    page = waited(node.store.bridge.query(node.store.streams.page, NICKS, "$KV.nicks.*", 1))
+    page = wait_for(node.store.bridge.query(node.store.streams.page, NICKS, "$KV.nicks.*", 1))
     held = [each for each in page[0] if "KV-Operation" not in each.headers]
     return sorted(each.subject.rpartition(".")[2] for each in held)
 
@@ -46,7 +46,7 @@ def test_the_first_living_server_drops_the_claims_of_a_dead_one(make_node: MakeN
     first, second, dead = sorted_nodes(make_node, 3)
     for node, nicks in ((first, "ab"), (second, "cd"), (dead, "efg")):
         for nick in nicks:
-            assert waited(node.store.claim(nick, "x"))
+            assert wait_for(node.store.claim(nick, "x"))
     for node in (first, second):
         maintain(node)
     assert claimed_tokens(first) == [subject_token(nick) for nick in "abcdefg"]
@@ -57,14 +57,14 @@ def test_the_first_living_server_drops_the_claims_of_a_dead_one(make_node: MakeN
     )
     maintain(first)
     assert claimed_tokens(first) == [subject_token(nick) for nick in "abcd"]
-    assert waited(second.store.claim("e", "y"))
+    assert wait_for(second.store.claim("e", "y"))
     maintain(first)
-    assert not waited(first.store.claim("e", "z"))
+    assert not wait_for(first.store.claim("e", "z"))
 
 
 def test_a_server_that_starts_after_all_have_died_drops_their_claims(make_node: MakeNode) -> None:
     dead = make_node()
-    assert waited(dead.store.claim("ada", "x"))
+    assert wait_for(dead.store.claim("ada", "x"))
     expire(dead)
     one = make_node()
     assert claimed_tokens(one) == [subject_token("ada")]
@@ -78,10 +78,10 @@ def test_a_bounded_number_of_stale_claims_is_dropped_at_once(
     monkeypatch.setattr("chatd.store.nats.stale_claims.DROPPED_AT_ONCE", 3)
     dead = make_node()
     for nick in "abcd":
-        assert waited(dead.store.claim(nick, "x"))
+        assert wait_for(dead.store.claim(nick, "x"))
     expire(dead)
     one = make_node()
-    assert waited(one.store.claim("e", "x"))
+    assert wait_for(one.store.claim("e", "x"))
     maintain(one)
     assert claimed_tokens(one) == [subject_token("d"), subject_token("e")]
     maintain(one)
@@ -90,16 +90,16 @@ def test_a_bounded_number_of_stale_claims_is_dropped_at_once(
 
 def test_the_claims_of_a_server_that_has_started_meanwhile_stay(make_node: MakeNode) -> None:
     one, other = sorted_nodes(make_node, 2)
-    assert waited(other.store.claim("ada", "x"))
-    claim = waited(
+    assert wait_for(other.store.claim("ada", "x"))
+    claim = wait_for(
         one.store.bridge.query(one.store.streams.last, NICKS, f"$KV.nicks.{subject_token('ada')}")
     )
     drop = one.store.claims.drop_if_dead
-    assert not waited(one.store.bridge.query(drop, claim, frozenset({one.store.bus.name})))
+    assert not wait_for(one.store.bridge.query(drop, claim, frozenset({one.store.bus.name})))
     assert claimed_tokens(one) == [subject_token("ada")]
     expire(other)
-    assert waited(one.store.claim("ada", "y"))
-    assert waited(other.store.bridge.query(other.store.claims.drop_if_dead, claim, frozenset()))
+    assert wait_for(one.store.claim("ada", "y"))
+    assert wait_for(other.store.bridge.query(other.store.claims.drop_if_dead, claim, frozenset()))
     assert claimed_tokens(one) == [subject_token("ada")], "it was claimed again"
 
 
@@ -130,6 +130,6 @@ def test_a_keyed_lock_has_one_holder_and_leaves_nothing_behind() -> None:
 def test_no_lock_is_left_of_nicks_and_records_that_are_done(make_node: MakeNode) -> None:
     one = make_node()
     for nick in ("ada", "bob"):
-        assert waited(one.store.claim(nick, "x"))
-        waited(one.store.put("account", nick, "1"))
+        assert wait_for(one.store.claim(nick, "x"))
+        wait_for(one.store.put("account", nick, "1"))
     assert len(one.store.claims.locks) == len(one.store.record_cache.locks) == 0

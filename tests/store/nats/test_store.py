@@ -21,7 +21,7 @@ from chatd.store.nats.jetstream.layout import NODES, RECORDS
 from chatd.store.nats.store import NatsStore, UnfitError
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import MakeNode, Node, make_nodes, said
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import PATIENCE
 
 
@@ -36,14 +36,14 @@ def poll(condition: Callable[[], bool]) -> None:
 
 
 def has_accounts(store: NatsStore, accounts: dict[str, str]) -> bool:
-    return bool(waited(store.records("account")) == accounts)
+    return bool(wait_for(store.records("account")) == accounts)
 
 
 def test_subscribed_servers_receive_all_events_in_one_order(make_node: MakeNode) -> None:
     one, other, third = make_node(), make_node(), make_node()
     for node in (one, other, third):
         node.store.subscribe("lobby")
-        node.settle()
+        node.wait_until_stored()
     for number in range(100):
         one.store.post("lobby", f"one.{number}", said(f"one {number}"))
         other.store.post("lobby", f"other.{number}", said(f"other {number}"))
@@ -62,24 +62,24 @@ def test_malformed_messages_do_not_break_a_room(
     one, other = make_node(), make_node()
     for node in (one, other):
         node.store.subscribe("lobby")
-        node.settle()
+        node.wait_until_stored()
     subject = one.store.layout.room("lobby")
     joined = to_row(Joined(1.0, "eve"))
     for after in (10**9, "soon", None, [1]):
         data = json.dumps({**joined, "after": after}).encode()
-        waited(one.store.bridge.query(one.store.connection.publish, subject.live("e"), data))
+        wait_for(one.store.bridge.query(one.store.connection.publish, subject.live("e"), data))
     for data in (b"", b"nonsense", b"[]", b'{"event": "said"}', b"[" * 100_000):
-        waited(one.store.bridge.query(one.store.connection.publish, subject.live("e"), data))
-        waited(one.store.bridge.query(one.store.streams.publish, subject.log, data))
+        wait_for(one.store.bridge.query(one.store.connection.publish, subject.live("e"), data))
+        wait_for(one.store.bridge.query(one.store.streams.publish, subject.log, data))
     one.store.post("lobby", "1", said("hello"))
     other.run_until(lambda: "1" in [row[1] for row in other.stored_events])
     stream = other.store.room_stream("lobby")
     until = time.monotonic() + PATIENCE
     while stream.is_catching_up and time.monotonic() < until:
-        waited(other.store.bridge.query(other.store.connection.flush))
+        wait_for(other.store.bridge.query(other.store.connection.flush))
     one.store.post("lobby", "2", said("still here"))
     other.run_until(lambda: [row[1] for row in other.stored_events if row[1]] == ["1", "2"])
-    found = waited(other.store.before("lobby", None, 9))
+    found = wait_for(other.store.before("lobby", None, 9))
     assert [event for _, event in found] == [said("hello"), said("still here")]
 
 
@@ -88,7 +88,7 @@ def test_a_deleted_stream_is_created_again_at_the_next_start(
 ) -> None:
     one = make_node()
     stream = one.store.layout.room("lobby").stream
-    waited(one.store.bridge.query(one.store.streams.request, f"STREAM.DELETE.{stream}", {}))
+    wait_for(one.store.bridge.query(one.store.streams.request, f"STREAM.DELETE.{stream}", {}))
     other = make_node()
     other.store.post("lobby", "1", said("hello"))
     other.run_until(lambda: [row[1] for row in other.stored_events] == ["1"])
@@ -104,12 +104,12 @@ def test_the_reason_why_the_cluster_stores_nothing_is_reported(
         node.store.post("lobby", "0", said("hello"))
         node.run_until(lambda: len(node.stored_events) == 1)
     stream = node.store.layout.room("lobby").stream
-    waited(node.store.bridge.query(node.store.streams.request, f"STREAM.DELETE.{stream}", {}))
+    wait_for(node.store.bridge.query(node.store.streams.request, f"STREAM.DELETE.{stream}", {}))
     assert node.store.declined() == ""
     node.store.post("lobby", "1", said("is anybody there?"))
     until, reason = time.monotonic() + PATIENCE, ""
     while not reason and time.monotonic() < until:
-        waited(node.store.bridge.query(node.store.connection.flush))
+        wait_for(node.store.bridge.query(node.store.connection.flush))
         reason = node.store.declined()
     assert reason == (f"nobody keeps {stream}" if is_loaded else "stream not found")
 
@@ -117,32 +117,32 @@ def test_the_reason_why_the_cluster_stores_nothing_is_reported(
 def test_a_server_that_is_not_subscribed_receives_only_its_own_posts(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     one.store.post("lobby", "1", said("here"))
-    one.settle()
+    one.wait_until_stored()
     other.store.post("lobby", "2", said("there"))
-    other.settle()
+    other.wait_until_stored()
     assert [row[1] for row in one.stored_events] == ["1"]
     assert [row[1] for row in other.stored_events] == ["2"]
     other.store.subscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     one.store.post("lobby", "3", said("here again"))
     other.run_until(lambda: [row[1] for row in other.stored_events] == ["2", "3"])
     other.store.unsubscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     one.store.post("lobby", "4", said("nobody there"))
-    one.settle()
-    other.settle()
+    one.wait_until_stored()
+    other.wait_until_stored()
     assert [row[1] for row in other.stored_events] == ["2", "3"]
 
 
 def test_unstored_events_keep_their_place_among_stored_ones(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     other.store.subscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     for number in range(20):
         one.store.post("lobby", f"s{number}", said(str(number)))
         one.store.post("lobby", f"j{number}", Joined(1.0, "ada"))
     other.run_until(lambda: len(other.stored_events) == 40)
-    one.settle()
+    one.wait_until_stored()
     assert other.stored_events == one.stored_events
 
 
@@ -166,16 +166,16 @@ def test_a_lost_live_copy_is_read_before_the_next_one(make_node: MakeNode) -> No
     one, other = make_node(), make_node()
     deafness = Deafness(other)
     other.store.subscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     for number in range(5):
         one.store.post("lobby", f"{number}", said(str(number)))
-    one.settle()
-    other.settle()
+    one.wait_until_stored()
+    other.wait_until_stored()
     assert other.stored_events == []
     deafness.is_deaf = False
     one.store.post("lobby", "5", said("5"))
     other.run_until(lambda: len(other.stored_events) == 6)
-    one.settle()
+    one.wait_until_stored()
     assert other.stored_events == one.stored_events
 
 
@@ -183,9 +183,9 @@ def test_a_lost_live_copy_is_found_when_the_lease_is_renewed(make_node: MakeNode
     one, other = make_node(), make_node()
     Deafness(other)
     other.store.subscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     one.store.post("lobby", "1", said("here"))
-    one.settle()
+    one.wait_until_stored()
     renewed: list[bool] = []
     other.store.renew(lambda: renewed.append(True))
     other.run_until(lambda: other.stored_events == one.stored_events)
@@ -196,85 +196,85 @@ def test_edits_and_deletions_reach_all_servers(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     one.store.post("lobby", "1", said("helo"))
     one.store.post("lobby", "2", said("oops"))
-    one.settle()
+    one.wait_until_stored()
     first, second = (row[2] for row in one.stored_events)
     other.store.subscribe("lobby")
-    other.settle()
+    other.wait_until_stored()
     one.store.post("lobby", "3", Edited(2.0, "ada", first, "hello"))
     one.store.post("lobby", "4", Deleted(2.0, "ada", "ada", second))
     other.run_until(lambda: len(other.stored_events) == 2)
-    assert waited(other.store.before("lobby", None, 9)) == [
+    assert wait_for(other.store.before("lobby", None, 9)) == [
         (first, Said(1.0, "ada", "hello", edited=True))
     ]
     # The number of another room's event changes nothing.
     other.store.post("attic", "5", Deleted(2.0, "ada", "ada", first))
-    waited(other.store.before("attic", None, 0))
-    assert len(waited(one.store.before("lobby", None, 9))) == 1
+    wait_for(other.store.before("attic", None, 0))
+    assert len(wait_for(one.store.before("lobby", None, 9))) == 1
 
 
 def test_a_nick_has_one_holder_and_is_free_when_its_server_is_gone(
     make_node: MakeNode,
 ) -> None:
     one, other = make_node(), make_node()
-    assert waited(one.store.claim("ada", "x"))
-    assert not waited(other.store.claim("ada", "y"))
+    assert wait_for(one.store.claim("ada", "x"))
+    assert not wait_for(other.store.claim("ada", "y"))
     one.store.release("ada", "x")
-    poll(lambda: bool(waited(other.store.claim("ada", "y"))))
-    assert not waited(one.store.claim("ada", "x"))
-    waited(
+    poll(lambda: bool(wait_for(other.store.claim("ada", "y"))))
+    assert not wait_for(one.store.claim("ada", "x"))
+    wait_for(
         one.store.bridge.query(one.store.streams.purge, NODES, f"$KV.nodes.{other.store.bus.name}")
     )
-    assert waited(one.store.claim("ada", "x"))
+    assert wait_for(one.store.claim("ada", "x"))
     # The other cannot release a nick that it only believes to hold.
     other.store.release("ada", "y")
-    other.settle()
+    other.wait_until_stored()
     third = make_node()
-    assert not waited(third.store.claim("ada", "z"))
+    assert not wait_for(third.store.claim("ada", "z"))
 
 
 def test_the_owner_of_a_nick_takes_it_from_a_living_server(
     make_node: MakeNode,
 ) -> None:
     one, other, third = make_node(), make_node(), make_node()
-    assert waited(one.store.claim("ada", "x"))
-    assert waited(other.store.claim("ada", "y", owner=True))
+    assert wait_for(one.store.claim("ada", "x"))
+    assert wait_for(other.store.claim("ada", "y", owner=True))
     one.store.release("ada", "x")  # it is the other's by now
-    one.settle()
-    assert not waited(third.store.claim("ada", "z"))
-    assert not waited(other.store.claim("ada", "z"))
-    assert waited(other.store.claim("ada", "z", owner=True))
+    one.wait_until_stored()
+    assert not wait_for(third.store.claim("ada", "z"))
+    assert not wait_for(other.store.claim("ada", "z"))
+    assert wait_for(other.store.claim("ada", "z", owner=True))
 
 
-def test_of_two_changes_of_a_record_at_once_one_is_stored(
+def test_one_of_two_simultaneous_changes_of_a_record_is_stored(
     make_node: MakeNode,
 ) -> None:
     one, other = make_node(), make_node()
-    waited(one.store.put("account", "ada", "1"))
+    wait_for(one.store.put("account", "ada", "1"))
     other.run_until(lambda: other.record_changes == [("account", "ada", "1")])
-    waited(one.store.records("account"))
+    wait_for(one.store.records("account"))
     assert one.record_changes == []
     with one.paused(), other.paused():  # so that neither receives the other's change before its own
         outcomes = [one.store.put("account", "ada", "2"), other.store.put("account", "ada", "3")]
     stored = []
     for value, outcome in zip(("2", "3"), outcomes, strict=True):
         with suppress(NotStoredError):
-            waited(outcome)
+            wait_for(outcome)
             stored.append(value)
     [value] = stored
     for store in (one.store, other.store):
         poll(partial(has_accounts, store, {"ada": value}))
-    waited(one.store.put("account", "ada", None))
+    wait_for(one.store.put("account", "ada", None))
     other.run_until(lambda: other.record_changes[-1] == ("account", "ada", None))
-    assert waited(make_node().store.records("account")) == {}
-    waited(other.store.put("account", "ada", "4"))
-    assert waited(other.store.records("account")) == {"ada": "4"}
+    assert wait_for(make_node().store.records("account")) == {}
+    wait_for(other.store.put("account", "ada", "4"))
+    assert wait_for(other.store.records("account")) == {"ada": "4"}
 
 
 def test_the_last_write_of_a_profile_wins(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     outcomes = [one.store.put("profile", "ada", "1"), other.store.put("profile", "ada", "2")]
     for outcome in outcomes:
-        waited(outcome)
+        wait_for(outcome)
 
 
 def test_servers_receive_each_others_messages_and_not_their_own(make_node: MakeNode) -> None:
@@ -283,7 +283,7 @@ def test_servers_receive_each_others_messages_and_not_their_own(make_node: MakeN
     while not other.bus_texts:  # the first messages may come before the subscription
         assert time.monotonic() < end, "the other receives nothing"
         one.store.bus.broadcast("hello")
-        one.settle(), other.settle()
+        one.wait_until_stored(), other.wait_until_stored()
     one.store.bus.send(other.store.bus.name, "psst")
     other.run_until(lambda: (one.store.bus.name, "psst") in other.bus_texts)
     *hellos, last = other.bus_texts
@@ -297,24 +297,24 @@ def test_a_request_is_answered_also_by_a_server_that_has_to_read_first(
 ) -> None:
     one, other = make_node(), make_node()
     other.store.post("lobby", "1", said("hello"))
-    answer = waited(one.store.bus.request(other.store.bus.name, "how many"))
+    answer = wait_for(one.store.bus.request(other.store.bus.name, "how many"))
     assert answer == f"how many, {one.store.bus.name}? 1"
     with pytest.raises(Refused) as refused:
-        waited(one.store.bus.request("nobody", "how many"))
+        wait_for(one.store.bus.request("nobody", "how many"))
     assert refused.value.code == "gone"
 
 
 def test_a_nick_is_handed_over_to_one_server(make_node: MakeNode) -> None:
     one, other, third = make_node(), make_node(), make_node()
-    assert waited(one.store.claim("ada", "x"))
+    assert wait_for(one.store.claim("ada", "x"))
     one.store.bus.hand_over_nick("ada", other.store.bus.name)
-    one.settle()
-    assert not waited(third.store.claim("ada", "z"))
-    assert not waited(one.store.claim("ada", "x"))
-    assert waited(other.store.claim("ada", "y"))
+    one.wait_until_stored()
+    assert not wait_for(third.store.claim("ada", "z"))
+    assert not wait_for(one.store.claim("ada", "x"))
+    assert wait_for(other.store.claim("ada", "y"))
     one.store.release("ada", "x")
-    one.settle()
-    assert not waited(third.store.claim("ada", "z"))
+    one.wait_until_stored()
+    assert not wait_for(third.store.claim("ada", "z"))
 
 
 def renew_lease(node: Node) -> None:
@@ -345,7 +345,7 @@ def test_a_text_of_which_a_chunk_was_lost_is_dropped(
 
     one.store.connection.publish = lose_second_chunk  # type: ignore[method-assign]
     one.store.bus.broadcast("x" * 3 * CHUNK_BYTES)
-    one.settle()
+    one.wait_until_stored()
     one.store.connection.publish = publish  # type: ignore[method-assign]
     one.store.bus.broadcast("after")
     one.store.bus.broadcast("y" * 3 * CHUNK_BYTES)
@@ -360,12 +360,12 @@ def test_rooms_of_other_servers_are_not_dropped_while_they_live(
 ) -> None:
     one, other = make_node(), make_node()
     one.store.post("lobby", "1", said("here"))
-    one.settle()
+    one.wait_until_stored()
     if again:
         renew_lease(one)
     other.store.drop_rooms_but([])
-    other.settle()
-    assert len(waited(other.store.before("lobby", None, 9))) == 1
+    other.wait_until_stored()
+    assert len(wait_for(other.store.before("lobby", None, 9))) == 1
 
 
 def test_posts_of_a_server_that_starts_during_a_purge_are_not_dropped(
@@ -373,7 +373,7 @@ def test_posts_of_a_server_that_starts_during_a_purge_are_not_dropped(
 ) -> None:
     one = make_node()
     one.store.post("attic", "1", said("left by the dead"))
-    one.settle()
+    one.wait_until_stored()
     purge_directly, purges = one.store.streams.purge, []
 
     async def purge(stream: str, subject: str, *, below: int | None = None) -> None:
@@ -381,15 +381,15 @@ def test_posts_of_a_server_that_starts_during_a_purge_are_not_dropped(
 
     one.store.streams.purge = purge  # type: ignore[method-assign]
     one.store.drop_rooms_but([])
-    one.settle()
+    one.wait_until_stored()
     other = make_node()
     other.store.post("attic", "2", said("new"))
-    other.settle()
+    other.wait_until_stored()
     assert purges
     one.store.streams.purge = purge_directly  # type: ignore[method-assign]
     for stream, subject, below in purges:
-        waited(one.store.bridge.query(partial(purge_directly, below=below), stream, subject))
-    assert [event for _, event in waited(other.store.before("attic", None, 9))] == [said("new")]
+        wait_for(one.store.bridge.query(partial(purge_directly, below=below), stream, subject))
+    assert [event for _, event in wait_for(other.store.before("attic", None, 9))] == [said("new")]
 
 
 def test_dropping_a_room_leaves_what_others_posted_since(
@@ -397,12 +397,12 @@ def test_dropping_a_room_leaves_what_others_posted_since(
 ) -> None:
     one, other = make_node(), make_node()
     one.store.post("lobby", "1", said("old"))
-    one.settle()
+    one.wait_until_stored()
     other.store.post("lobby", "2", said("new"))
-    other.settle()
+    other.wait_until_stored()
     one.store.drop_room("lobby")
-    one.settle()
-    assert [event for _, event in waited(other.store.before("lobby", None, 9))] == [said("new")]
+    one.wait_until_stored()
+    assert [event for _, event in wait_for(other.store.before("lobby", None, 9))] == [said("new")]
 
 
 def test_a_long_history_is_read_from_any_number(make_node: MakeNode) -> None:
@@ -411,24 +411,24 @@ def test_a_long_history_is_read_from_any_number(make_node: MakeNode) -> None:
         one.store.post("lobby", f"l{number}", said(str(number)))
         if number % 3 == 0:
             one.store.post("attic", f"a{number}", said(str(number)))
-    waited(one.store.before("attic", None, 0))
-    rows = waited(one.store.before("lobby", None, 20))
+    wait_for(one.store.before("attic", None, 0))
+    rows = wait_for(one.store.before("lobby", None, 20))
     assert [event.text for _, event in rows] == [str(n) for n in range(2980, 3000)]
-    older = waited(one.store.before("lobby", rows[0][0], 700))
+    older = wait_for(one.store.before("lobby", rows[0][0], 700))
     assert [event.text for _, event in older] == [str(n) for n in range(2280, 2980)]
-    purges = waited(one.store.after("lobby", older[0][0], 700))
+    purges = wait_for(one.store.after("lobby", older[0][0], 700))
     assert [event.text for _, event in purges] == [str(n) for n in range(2281, 2981)]
-    assert waited(one.store.count("lobby", older[0][0], rows[0][0])) == 699
-    assert waited(one.store.count("lobby", 0, rows[0][0])) == 2980
+    assert wait_for(one.store.count("lobby", older[0][0], rows[0][0])) == 699
+    assert wait_for(one.store.count("lobby", 0, rows[0][0])) == 2980
 
 
 def test_a_record_can_be_put_again_after_its_deletion_has_expired(make_node: MakeNode) -> None:
     one = make_node()
     for value in ("1", None):
-        waited(one.store.put("account", "ada", value))
-    waited(one.store.bridge.query(one.store.streams.purge, RECORDS, "$KV.records.*.*"))
-    waited(one.store.put("account", "ada", "2"))
-    assert waited(make_node().store.records("account")) == {"ada": "2"}
+        wait_for(one.store.put("account", "ada", value))
+    wait_for(one.store.bridge.query(one.store.streams.purge, RECORDS, "$KV.records.*.*"))
+    wait_for(one.store.put("account", "ada", "2"))
+    assert wait_for(make_node().store.records("account")) == {"ada": "2"}
 
 
 def test_a_server_that_missed_a_change_cannot_overwrite_it(
@@ -436,7 +436,7 @@ def test_a_server_that_missed_a_change_cannot_overwrite_it(
 ) -> None:
     servers = nats.account()
     one = Node(servers, TestMainThread())
-    waited(one.store.put("account", "ada", "1"))
+    wait_for(one.store.put("account", "ada", "1"))
     with monkeypatch.context() as bounds:
         bounds.setattr("chatd.store.nats.threads.MAX_STEPS", 1)
         other = Node(servers, TestMainThread())  # which reads the record when it starts
@@ -445,13 +445,13 @@ def test_a_server_that_missed_a_change_cannot_overwrite_it(
         other.store.bridge.call_main(lambda: None)
 
     other.store.bridge.submit(fill_bridge()).result(PATIENCE)  # so that it takes nothing in
-    waited(one.store.put("account", "ada", "2"))
+    wait_for(one.store.put("account", "ada", "2"))
     other.receive_all()
     with pytest.raises(NotStoredError):
-        waited(other.store.put("account", "ada", "3"))
-    assert waited(other.store.records("account")) == {"ada": "2"}
+        wait_for(other.store.put("account", "ada", "3"))
+    assert wait_for(other.store.records("account")) == {"ada": "2"}
     for node in (one, other):
-        waited(node.store.close())
+        wait_for(node.store.close())
 
 
 def test_servers_that_start_at_once_on_a_new_cluster_all_start(three_nats: Nats) -> None:
@@ -459,7 +459,7 @@ def test_servers_that_start_at_once_on_a_new_cluster_all_start(three_nats: Nats)
     with ThreadPoolExecutor() as threads:
         existing = [threads.submit(Node, servers, TestMainThread()) for _ in range(3)]
     for each in existing:
-        waited(each.result().store.close())
+        wait_for(each.result().store.close())
 
 
 @pytest.mark.parametrize(
@@ -483,17 +483,17 @@ def test_a_late_drop_of_a_room_leaves_what_others_posted_meanwhile(
     one, other = make_node(), make_node()
     one.store.subscribe("lobby")
     one.store.post("lobby", "1", said("old"))
-    one.settle()
+    one.wait_until_stored()
     halt = asyncio.Event()
     one.store.bridge.call(lambda: one.store.room_stream("lobby").wait_for(halt))
     one.store.post("lobby", "2", said("late"))
     one.store.unsubscribe("lobby")
     one.store.drop_room("lobby")
     other.store.post("lobby", "3", said("new"))
-    other.settle()
+    other.wait_until_stored()
     one.store.bridge.call(halt.set)
-    one.settle()
-    found = [event for _, event in waited(other.store.before("lobby", None, 9))]
+    one.wait_until_stored()
+    found = [event for _, event in wait_for(other.store.before("lobby", None, 9))]
     assert found == [said("new"), said("late")]
 
 
@@ -512,8 +512,8 @@ def test_a_foreign_stream_is_named_in_the_error(
     servers = nats.account()
     existing = Node(servers, TestMainThread()).store
     for name in ("ROOM_0", "ROOM_1", "KV_nodes", "KV_nicks", "KV_records"):
-        waited(existing.bridge.query(existing.streams.request, f"STREAM.DELETE.{name}", {}))
-    waited(existing.bridge.query(existing.streams.create, {**stream, "storage": "file"}))
+        wait_for(existing.bridge.query(existing.streams.request, f"STREAM.DELETE.{name}", {}))
+    wait_for(existing.bridge.query(existing.streams.create, {**stream, "storage": "file"}))
     with pytest.raises(UnfitError, match=reason):
         Node(servers, TestMainThread())
-    waited(existing.close())
+    wait_for(existing.close())

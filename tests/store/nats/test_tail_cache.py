@@ -16,7 +16,7 @@ from chatd.store.nats.rooms.reading import RoomMessage
 from chatd.store.nats.rooms.tail_cache import Tail, TailCache
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import MakeNode, Node, make_nodes, said
-from tests.support.main_thread import waited
+from tests.support.main_thread import wait_for
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def make_node(nats: Nats) -> Iterator[MakeNode]:
 def subscribed_node(make_node: MakeNode, **options: Any) -> Node:
     node = make_node(**options)
     node.store.subscribe("lobby")
-    node.settle()
+    node.wait_until_stored()
     return node
 
 
@@ -40,7 +40,7 @@ def forbid_reading(node: Node) -> None:
     node.store.streams.page = page  # type: ignore[assignment]
 
 
-def test_what_was_read_once_is_cached_and_follows_later_events_and_changes(
+def test_a_tail_once_read_is_cached_and_follows_later_events_and_changes(
     make_node: MakeNode,
 ) -> None:
     one, other, third = make_node(), subscribed_node(make_node), make_node()
@@ -48,22 +48,22 @@ def test_what_was_read_once_is_cached_and_follows_later_events_and_changes(
         one.store.post("lobby", f"s{number}", said(str(number)))
     other.run_until(lambda: len(other.stored_events) == 10)
     numbers = [row[2] for row in other.stored_events]
-    assert len(waited(other.store.before("lobby", None, 3))) == 3
+    assert len(wait_for(other.store.before("lobby", None, 3))) == 3
     forbid_reading(other)
     one.store.post("lobby", "edit", Edited(2.0, "ada", numbers[8], "eight"))
     one.store.post("lobby", "gone", Deleted(2.0, "ada", "ada", numbers[5]))
     one.store.post("lobby", "more", said("more"))
     other.run_until(lambda: other.stored_events[-1][1] == "more")
-    rows = waited(third.store.before("lobby", None, 99))
+    rows = wait_for(third.store.before("lobby", None, 99))
     assert [event.text for _, event in rows] == [*"0123467", "eight", "9", "more"]
-    assert waited(other.store.before("lobby", None, 99)) == rows
-    assert waited(other.store.before("lobby", numbers[8], 3)) == rows[4:7]
-    assert waited(other.store.after("lobby", numbers[3], 3)) == rows[4:7]
-    assert waited(other.store.count("lobby", numbers[3], numbers[9])) == 4
-    assert waited(other.store.last_by("lobby", "ada")) == rows[-1]
+    assert wait_for(other.store.before("lobby", None, 99)) == rows
+    assert wait_for(other.store.before("lobby", numbers[8], 3)) == rows[4:7]
+    assert wait_for(other.store.after("lobby", numbers[3], 3)) == rows[4:7]
+    assert wait_for(other.store.count("lobby", numbers[3], numbers[9])) == 4
+    assert wait_for(other.store.last_by("lobby", "ada")) == rows[-1]
     other.store.unsubscribe("lobby")
     with pytest.raises(AssertionError):
-        waited(other.store.before("lobby", None, 99))
+        wait_for(other.store.before("lobby", None, 99))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -85,7 +85,7 @@ def test_cached_reads_equal_reads_of_the_stream(make_node: MakeNode, seed: int) 
             numbers.append(one.stored_events[-1][2])
         for node in (one, other, third) if step % 20 == 10 else ():
             node.store.limit("lobby", most)
-            node.settle()
+            node.wait_until_stored()
         for node in (one, other):
             compare_reads(node, third, random, numbers)
 
@@ -104,7 +104,7 @@ def compare_reads(node: Node, third: Node, random: Random, numbers: list[int]) -
     number, count = random.choice(numbers[-9:]), random.randrange(9)
     for asked in (("before", below, count), ("after", number, count)):
         read = [getattr(each.store, asked[0])("lobby", *asked[1:]) for each in (node, third)]
-        assert waited(read[0]) == waited(read[1]), asked
+        assert wait_for(read[0]) == wait_for(read[1]), asked
 
 
 # The tail by itself -------------------------------------------------------------------------------

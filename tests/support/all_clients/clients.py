@@ -19,9 +19,9 @@ from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
 from chatd.wire.ssh import Fields, string, uint32
 from tests.support.displays import TIPS, Display
+from tests.support.memory_server import MemoryServer
 from tests.support.ssh import peer as ssh_peer
 from tests.support.ssh.peer import CLOSE, DATA, EXTENDED, REQUEST, SUCCESS, Peer
-from tests.support.wires import Building
 
 #: A screen so large that nothing is wrapped or scrolls away between two checks.
 COLUMNS, ROWS = 200, 100
@@ -97,21 +97,21 @@ class Quit:
 Request = Join | Leave | Focus | Say | Act | DirectMessage | Rename | SetTopic | Kick | Quit
 
 
-class MemoryServer(ssh_peer.Server):
+class AllProtocolsServer(ssh_peer.Server):
     """A server with one port for all protocols, under the host key that the tests' ssh knows."""
 
     def __init__(self) -> None:
-        self.building = Building(joins="on")  # each join is compared
-        self.clock: Clock = self.building.clock
-        host = self.building.host
-        door = Door(host, self.building.admission, ways_in(host, ssh_peer.HOST_KEY))
-        self.building.factory = GateFactory(door)
+        self.memory_server = MemoryServer(joins="on")  # each join is compared
+        self.clock: Clock = self.memory_server.clock
+        host = self.memory_server.host
+        door = Door(host, self.memory_server.admission, ways_in(host, ssh_peer.HOST_KEY))
+        self.memory_server.factory = GateFactory(door)
         # The ssh client only needs it to build a protocol.
-        self.factory = cast(SSHFactory, self.building.factory)
+        self.factory = cast(SSHFactory, self.memory_server.factory)
 
     def end_turn(self) -> None:
         """End the reactor's turn."""
-        self.building.turn()
+        self.memory_server.end_turn()
 
 
 class Client(ABC):
@@ -176,26 +176,26 @@ def typed_line(request: Request) -> bytes:
 class TcpClient(Client):
     """A client whose protocol runs directly over TCP."""
 
-    def __init__(self, port: MemoryServer) -> None:
-        self.wire = port.building.connects()
+    def __init__(self, port: AllProtocolsServer) -> None:
+        self.connection = port.memory_server.connects()
 
     def send(self, data: bytes, cut: int = 0) -> None:
         for piece in (data[:cut], data[cut:]):
             if piece:
-                self.wire.sends(piece)
+                self.connection.sends(piece)
 
     @property
     def closed(self) -> bool:
-        return self.wire.closed
+        return self.connection.closed
 
     def lose_connection(self) -> None:
-        self.wire.goes()
+        self.connection.loses_connection()
 
 
 class Netcat(TcpClient):
     """A netcat: plain lines."""
 
-    def __init__(self, port: MemoryServer) -> None:
+    def __init__(self, port: AllProtocolsServer) -> None:
         super().__init__(port)
         port.clock.pump([SILENCE_SECONDS, PROBE_SECONDS])
         self._probed = False
@@ -204,7 +204,7 @@ class Netcat(TcpClient):
         return typed_line(request) + b"\n"
 
     def read_output(self) -> list[str]:
-        data = self.wire.gets()
+        data = self.connection.receives()
         if not self._probed:
             self._probed = True
             data = data.removeprefix(b"\xff\xfd\x18\r     \r")
@@ -220,7 +220,7 @@ class DrawnScreen:
     def display(self, data: bytes) -> list[str]:
         """Display output; return the lines that were added above the prompt."""
         display = Display(COLUMNS, ROWS)
-        display.takes(self.prompt.encode() + data)
+        display.feed(self.prompt.encode() + data)
         screen = display.screen
         assert screen.cursor.y < ROWS - 1, "nothing has scrolled away"
         rows = [
@@ -246,7 +246,7 @@ def _without_tips(rows: list[str]) -> list[str]:
 class Telnet(TcpClient):
     """A telnet client in character mode."""
 
-    def __init__(self, port: MemoryServer) -> None:
+    def __init__(self, port: AllProtocolsServer) -> None:
         super().__init__(port)
         self._drawn = DrawnScreen()
         self.send(TELNET)
@@ -255,7 +255,7 @@ class Telnet(TcpClient):
         return typed_line(request) + b"\r\n"
 
     def read_output(self) -> list[str]:
-        text = TELNET_COMMANDS.sub(b"", self.wire.gets())
+        text = TELNET_COMMANDS.sub(b"", self.connection.receives())
         self.bells = text.count(b"\a")
         lines = self._drawn.display(text)
         self.prompt = self._drawn.prompt
@@ -268,7 +268,7 @@ class AssignmentClient(TcpClient):
     ``refs`` has the JOIN_ID of each ROOM_REF that it was given; ``ref_of`` returns that of a room.
     """
 
-    def __init__(self, port: MemoryServer, nick: str, ref_of: Callable[[str], int]) -> None:
+    def __init__(self, port: AllProtocolsServer, nick: str, ref_of: Callable[[str], int]) -> None:
         super().__init__(port)
         self.nick = nick
         self._ref_of = ref_of
@@ -292,7 +292,7 @@ class AssignmentClient(TcpClient):
         return text.encode()
 
     def read_output(self) -> list[str]:
-        text = self.wire.gets().decode()
+        text = self.connection.receives().decode()
         pieces = _ASSIGNMENT.findall(text)
         assert "".join(pieces) == text
         return [self._without_join_id(piece) for piece in pieces]
@@ -317,7 +317,7 @@ _ASSIGNMENT = re.compile(
 class JsonClient(TcpClient):
     """A program that speaks JSON; a bot (version 2) numbers its requests."""
 
-    def __init__(self, port: MemoryServer, nick: str, *, bot: bool) -> None:
+    def __init__(self, port: AllProtocolsServer, nick: str, *, bot: bool) -> None:
         super().__init__(port)
         self.nick = nick
         self.request_count = 0
@@ -351,7 +351,7 @@ class JsonClient(TcpClient):
         return to_json(fields).encode()
 
     def read_output(self) -> list[str]:
-        return [to_json(json.loads(each)) for each in _lines(self.wire.gets(), "\n")]
+        return [to_json(json.loads(each)) for each in _lines(self.connection.receives(), "\n")]
 
 
 def to_json(fields: dict[str, object]) -> str:
@@ -365,7 +365,7 @@ def to_json(fields: dict[str, object]) -> str:
 class Ssh(Client):
     """One channel of an ssh connection."""
 
-    def __init__(self, port: MemoryServer, user: str) -> None:
+    def __init__(self, port: AllProtocolsServer, user: str) -> None:
         self._port = port
         self.peer = Peer(server=port)
         self.peer.exchange().ask_service().try_keyboard(user.encode())
@@ -430,7 +430,7 @@ class Ssh(Client):
 class Shell(Ssh):
     """An ssh shell, on a terminal or in plain lines."""
 
-    def __init__(self, port: MemoryServer, user: str, *, terminal: bool) -> None:
+    def __init__(self, port: AllProtocolsServer, user: str, *, terminal: bool) -> None:
         super().__init__(port, user)
         self._drawn = DrawnScreen() if terminal else None
         self.channel = self.peer.open()
@@ -457,7 +457,7 @@ class Tail(Ssh):
     """``ssh host tail ROOM``: it only receives, until it is interrupted."""
 
     def __init__(
-        self, port: MemoryServer, user: str, room: str, *, objects: bool, last: int
+        self, port: AllProtocolsServer, user: str, room: str, *, objects: bool, last: int
     ) -> None:
         super().__init__(port, user)
         self._objects = objects

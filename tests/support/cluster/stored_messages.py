@@ -8,7 +8,7 @@ from chatd.chat.events import Said
 from chatd.store.nats.client.servers import Servers
 from tests.support.cluster.people import Visit, parse_text
 from tests.support.cluster.stores import Node
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 
 Row = tuple[int, str]
 
@@ -32,7 +32,7 @@ class StoredMessages:
         """
         for room, known in self.rooms.items():
             store = self._reader.store
-            while rows := waited(store.after(room, known[-1][0] if known else 0, 1000)):
+            while rows := wait_for(store.after(room, known[-1][0] if known else 0, 1000)):
                 for number, event in rows:
                     if isinstance(event, Said):
                         assert event.text not in self.index, f"twice in {room}: {event.text}"
@@ -43,11 +43,11 @@ class StoredMessages:
         """Return the name of the NATS server that leads the stream of a room."""
         store = self._reader.store
         stream = store.layout.room(room).stream
-        return str(waited(store.bridge.query(store.streams.info, stream))["cluster"]["leader"])
+        return str(wait_for(store.bridge.query(store.streams.info, stream))["cluster"]["leader"])
 
     def close(self) -> None:
         """Close the store."""
-        waited(self._reader.store.close())
+        wait_for(self._reader.store.close())
 
     def missing_last(self, visits: list[Visit]) -> list[str]:
         """Return a line for each connected user who has not received the last message of others."""

@@ -1,4 +1,4 @@
-"""Stores on one cluster, for tests, with what their observers were told."""
+"""NATS stores on one cluster, for tests, with the calls to their observers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.jetstream.layout import NODES
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import PATIENCE
 
 Row = tuple[str, str, int, RoomEvent]
 
 
 class Node:
-    """A store and what its observer was told."""
+    """A store, its observer, and what that was called with."""
 
     def __init__(self, servers: Servers, main_thread: TestMainThread, **options: Any) -> None:
         self.main_thread = main_thread
@@ -38,7 +38,7 @@ class Node:
         self.stored_events.append((room, message_id, number, event))
 
     def subscribed(self, room: str, number: int) -> None:
-        """Need no notice."""
+        """Do nothing."""
 
     def failed(self, room: str, message_id: str, reason: str) -> None:
         self.failures.append(reason)
@@ -47,21 +47,21 @@ class Node:
         self.record_changes.append((kind, key, value))
 
     async def answer(self, server: str, text: str) -> str:
-        """Answer a request on the bus with something that has to be read first."""
+        """Answer a request on the bus, after reading from the store."""
         return f"{text}, {server}? {len(await self.store.before('lobby', None, 9))}"
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Run the main thread until a condition holds."""
         self.main_thread.run_until(done)
 
-    def settle(self) -> None:
-        """Wait until what was posted to the lobby is stored, and run what came of it."""
-        waited(self.store.before("lobby", None, 0))
+    def wait_until_stored(self) -> None:
+        """Wait until all posts to the lobby are stored, and run the steps that they caused."""
+        wait_for(self.store.before("lobby", None, 0))
         self.main_thread.run()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Block the connection's thread for a while."""
+        """Block the connection's thread, within a ``with``."""
         resume = Event()
         self.store.bridge.call(resume.wait, PATIENCE)
         try:
@@ -70,7 +70,7 @@ class Node:
             resume.set()
 
     def receive_all(self) -> None:
-        """Let the connection's thread take in what the cluster has sent; the main thread waits."""
+        """Wait until the connection's thread has received all that the cluster has sent."""
         self.store.bridge.submit(self.store.connection.flush()).result(PATIENCE)
 
 
@@ -87,18 +87,18 @@ def make_nodes(nats: Nats) -> Iterator[MakeNode]:
 
     yield make
     for node in made:
-        waited(node.store.close())
+        wait_for(node.store.close())
 
 
 def kill_store(store: NatsStore) -> None:
-    """End a store as SIGKILL does: it releases nothing."""
-    waited(store.bridge.query(store.connection.close))
+    """End a store as SIGKILL does: it releases no claim."""
+    wait_for(store.bridge.query(store.connection.close))
     store.bridge.stop()
 
 
 def expire_lease(store: NatsStore, lease: str) -> None:
-    """Expire the lease of a server, by way of any store of the cluster."""
-    waited(store.bridge.query(store.streams.purge, NODES, f"$KV.nodes.{lease}"))
+    """Expire the lease of a server; any store of the cluster can do it."""
+    wait_for(store.bridge.query(store.streams.purge, NODES, f"$KV.nodes.{lease}"))
 
 
 def said(text: str) -> Said:

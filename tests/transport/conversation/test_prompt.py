@@ -5,11 +5,12 @@ from typing import cast
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
+from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, Rate
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import Name
 from chatd.transport.conversation.conversation import Conversation
-from tests.support.wires import Building, Wire
-from tests.transport.conversation.test_terminal import Sitting, sitting
+from tests.support.memory_server import ClientConnection, MemoryServer
+from tests.transport.conversation.test_terminal import TerminalUser, ada_and_bob
 from tests.transport.test_telnet import (
     DO,
     DONT,
@@ -20,7 +21,7 @@ from tests.transport.test_telnet import (
     WILL,
     WONT,
     Telnet,
-    comes,
+    connect,
     says,
 )
 
@@ -39,94 +40,104 @@ def asks(conversation: Conversation, question: str = "Password", *, secret: bool
     return answers
 
 
-def conversation_of(building: Building, nick: str = "guest1") -> Conversation:
+def conversation_of(server: MemoryServer, nick: str = "guest1") -> Conversation:
     """Return the conversation of a user."""
-    person = building.chat.people.find(nick)
+    person = server.chat.people.find(nick)
     assert person is not None
-    reader = person.sessions[0].client
-    assert isinstance(reader, Conversation)
-    return reader
+    client = person.sessions[0].client
+    assert isinstance(client, Conversation)
+    return client
 
 
-def with_netcat() -> tuple[Building, Wire, Conversation]:
-    building = Building("line")
-    wire = building.connects()
-    wire.gets()
-    return building, wire, conversation_of(building)
+def with_netcat(
+    flood: Rate | None = None,
+) -> tuple[MemoryServer, ClientConnection, Conversation]:
+    """Return a server, a netcat that has read the greeting, and its conversation."""
+    server = MemoryServer("line", flood=flood)
+    connection = server.connects()
+    connection.receives()
+    return server, connection, conversation_of(server)
 
 
 def test_on_plain_lines_a_user_is_warned_that_a_secret_is_visible() -> None:
-    _, wire, conversation = with_netcat()
+    _, connection, conversation = with_netcat()
     answers = asks(conversation)
     told = b"-- Password? What you type will be seen; an empty line calls it off.\r\n"
-    assert wire.gets() == told
-    wire.sends(b"xyzzy")
+    assert connection.receives() == told
+    connection.sends(b"xyzzy")
     assert answers == []
-    wire.sends(b" 1\n")
+    connection.sends(b" 1\n")
     assert answers == ["xyzzy 1"]
-    assert wire.gets() == b""
+    assert connection.receives() == b""
     assert asks(conversation, "Which room", secret=False) == []
-    assert wire.gets() == b"-- Which room? An empty line calls it off.\r\n"
+    assert connection.receives() == b"-- Which room? An empty line calls it off.\r\n"
 
 
 def test_an_answer_is_neither_a_command_nor_a_message() -> None:
-    building, wire, conversation = with_netcat()
-    bob = building.connects()
-    bob.gets(), wire.gets()
+    server, connection, conversation = with_netcat()
+    bob = server.connects()
+    bob.receives(), connection.receives()
     answers = asks(conversation)
-    wire.sends(b"/quit\n/nick ada\n")
+    connection.sends(b"/quit\n/nick ada\n")
     assert answers == ["/quit"]
-    assert b"You are now known as ada" in wire.gets()
+    assert b"You are now known as ada" in connection.receives()
     asks(conversation)
-    wire.sends(b"hello\nhello all\n")
-    assert bob.gets().splitlines()[1:] == [b"ada: hello all"]
+    connection.sends(b"hello\nhello all\n")
+    assert bob.receives().splitlines()[1:] == [b"ada: hello all"]
 
 
 def test_a_pending_line_is_the_answer() -> None:
-    building, wire, conversation = with_netcat()
-    building.clock.advance(0)
-    conversation._busy = True
-    wire.sends(b"one\ntwo\n")
+    _, connection, conversation = with_netcat(Rate(burst=1, per_second=0.001))
+    connection.sends(b"hello\none\ntwo\n"), connection.receives()
     assert asks(conversation) == ["one"]
-    assert wire.gets() == b"", "nothing has to be asked"
+    assert connection.receives() == b"", "nothing has to be asked"
     assert asks(conversation) == ["two"]
     assert asks(conversation) == []
-    assert conversation._lines_cost == 0
+
+
+def test_an_answer_no_longer_counts_as_pending() -> None:
+    _, connection, conversation = with_netcat(Rate(burst=1, per_second=0.001))
+    connection.sends(b"hello\n")
+    lines = [b"x" * LINE_BYTES] * (PASTE_BYTES // LINE_BYTES - 1)
+    for _ in range(2):
+        connection.sends(b"\n".join([*lines, b""]))
+        assert not connection.transport.paused
+        assert [asks(conversation) for _ in lines] == [[line.decode()] for line in lines]
 
 
 def test_a_question_ends_with_the_input_or_the_connection() -> None:
-    _, wire, conversation = with_netcat()
+    _, connection, conversation = with_netcat()
     answers = asks(conversation)
-    wire.ends()
+    connection.ends_input()
     assert answers == [""]
     assert asks(conversation) == [""], "nobody will say anything any more"
     for end in ("goes", "closes"):
-        _, wire, conversation = with_netcat()
+        _, connection, conversation = with_netcat()
         answers = asks(conversation)
-        wire.goes() if end == "goes" else conversation.close()
+        connection.loses_connection() if end == "goes" else conversation.close()
         assert answers == [CancelledError]
         assert asks(conversation) == [""]
 
 
-def ask_at(ada: Sitting, secret: bool = True) -> Answers:
+def ask_at(ada: TerminalUser, secret: bool = True) -> Answers:
     return asks(ada.conversation, secret=secret)
 
 
 def test_on_a_terminal_the_question_replaces_the_prompt_and_no_secret_is_drawn() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.sees()
     answers = ask_at(ada)
     assert ada.sees()[-1] == "Password:"
     sent = b""
     for key in "xyzzy\x7fy 1":
         ada.types(key)
-        sent += ada.gets()
+        sent += ada.receives()
     bob.sends(b"hello\n")
     assert ada.sees()[-2:] == ["bob: hello", "Password:"]
     ada.types("\x0c"), ada.terminal.resize(60, 12)
-    sent += ada.gets()
+    sent += ada.receives()
     ada.types("\r")
-    sent += ada.gets()
+    sent += ada.receives()
     assert answers == ["xyzzy 1"]
     assert b"x" not in sent
     assert ada.sees()[-1] == "[lobby]"
@@ -135,7 +146,7 @@ def test_on_a_terminal_the_question_replaces_the_prompt_and_no_secret_is_drawn()
 
 
 def test_an_answer_that_is_no_secret_is_drawn() -> None:
-    ada, _ = sitting()
+    ada, _ = ada_and_bob()
     answers = ask_at(ada, secret=False)
     ada.types("attic")
     assert ada.sees()[-1] == "Password: attic"
@@ -145,7 +156,7 @@ def test_an_answer_that_is_no_secret_is_drawn() -> None:
 
 def test_ctrl_c_ctrl_d_and_an_empty_line_cancel_a_question() -> None:
     for keys in ("\x03", "xyzzy\x03", "\x04", "\r"):
-        ada, _ = sitting()
+        ada, _ = ada_and_bob()
         answers = ask_at(ada)
         ada.types(keys)
         assert answers == [""]
@@ -156,78 +167,79 @@ def test_ctrl_c_ctrl_d_and_an_empty_line_cancel_a_question() -> None:
 
 def line_mode(*answers: bytes) -> tuple[Telnet, Conversation]:
     """Return a telnet in line mode that has negotiated."""
-    telnet = comes((b"".join(answers), b""))
-    telnet.settles()
-    telnet.gets()
-    return telnet, conversation_of(telnet.wire.building)
+    telnet = connect((b"".join(answers), b""))
+    telnet.answer_times_out()
+    telnet.receives()
+    return telnet, conversation_of(telnet.connection.server)
 
 
 def test_a_telnet_in_line_mode_is_asked_not_to_show_a_secret() -> None:
     telnet, conversation = line_mode(says(DO, ECHO) + says(DONT, SGA) + says(WONT, SGA))
-    telnet.wire.sends(says(DONT, ECHO))
-    telnet.wire.gets()
+    telnet.connection.sends(says(DONT, ECHO))
+    telnet.connection.receives()
     answers = asks(conversation)
     told = b"-- Password? An empty line calls it off.\r\n"
-    assert telnet.wire.gets() == says(WILL, ECHO) + told
-    telnet.wire.sends(says(DO, ECHO))
-    assert telnet.wire.gets() == b"", "its lines stay its own"
-    telnet.wire.sends(b"xyzzy\r\n")
+    assert telnet.connection.receives() == says(WILL, ECHO) + told
+    telnet.connection.sends(says(DO, ECHO))
+    assert telnet.connection.receives() == b"", "its lines stay its own"
+    telnet.connection.sends(b"xyzzy\r\n")
     assert answers == ["xyzzy"]
-    assert telnet.wire.gets() == b"\r\n" + says(WONT, ECHO)
-    telnet.wire.sends(says(DONT, ECHO) + b"hello\r\n")
-    assert telnet.wire.gets() == b""
+    assert telnet.connection.receives() == b"\r\n" + says(WONT, ECHO)
+    telnet.connection.sends(says(DONT, ECHO) + b"hello\r\n")
+    assert telnet.connection.receives() == b""
     asks(conversation)
-    assert telnet.wire.gets() == says(WILL, ECHO) + told, "as often as it has to be"
+    assert telnet.connection.receives() == says(WILL, ECHO) + told, "as often as it has to be"
 
 
 def test_a_telnet_that_refuses_to_hide_typing_shows_a_secret() -> None:
     telnet, conversation = line_mode(REFUSES_ALL)
     answers = asks(conversation)
-    telnet.wire.gets()
-    telnet.wire.sends(says(DONT, ECHO) + b"xyzzy\r\n")
+    telnet.connection.receives()
+    telnet.connection.sends(says(DONT, ECHO) + b"xyzzy\r\n")
     assert answers == ["xyzzy"]
-    assert telnet.wire.gets() == b""
+    assert telnet.connection.receives() == b""
 
 
 def test_a_question_is_shown_again_on_another_display() -> None:
-    telnet = comes(TINTIN)
-    telnet.gets()
-    conversation = conversation_of(telnet.wire.building)
+    telnet = connect(TINTIN)
+    telnet.receives()
+    conversation = conversation_of(telnet.connection.server)
     answers = asks(conversation)
-    telnet.gets()
-    telnet.wire.sends(says(DONT, ECHO))
-    assert b"-- Password? An empty line calls it off.\r\n" in telnet.gets()
-    telnet.wire.sends(b"xyzzy\r\n")
+    telnet.receives()
+    telnet.connection.sends(says(DONT, ECHO))
+    assert b"-- Password? An empty line calls it off.\r\n" in telnet.receives()
+    telnet.connection.sends(b"xyzzy\r\n")
     assert answers == ["xyzzy"]
 
 
 def test_the_address_of_a_wrong_password_is_logged_and_nothing_else() -> None:
-    building = Building("line")
-    ada, eve = building.connects(), building.connects("203.0.113.5")
-    ada.sends(b"/nick ada\n/register correct horse\n"), ada.gets()
-    bot = Building("json").connects("203.0.113.6")
+    server = MemoryServer("line")
+    ada, eve = server.connects(), server.connects("203.0.113.5")
+    ada.sends(b"/nick ada\n/register correct horse\n"), ada.receives()
+    bot = MemoryServer("json").connects("203.0.113.6")
     events: list[LogEvent] = []
     observer = cast(ILogObserver, events.append)
     globalLogPublisher.addObserver(observer)
     eve.sends(b"/login ada\nxyzzy 1\n/login ada xyzzy 2\n/login bob xyzzy 3\n")
-    bot.building.chat.accounts._put(Account(Name("ada", "ada"), (), 0.0, "kept:correct horse"))
+    account = Account(Name("ada", "ada"), (), 0.0, "kept:correct horse")
+    bot.server.chat.accounts.apply_change("ada", account.encoded())
     bot.sends(b'{"username": "ada", "version": 2, "password": "xyzzy 4"}')
     globalLogPublisher.removeObserver(observer)
     logged = [formatEvent(event) for event in events]
     assert logged == ["203.0.113.5 gave a wrong password"] * 2 + [
         "203.0.113.6 gave a wrong password",
     ]
-    assert b"xyzzy" not in eve.gets()
+    assert b"xyzzy" not in eve.receives()
 
 
 def test_a_program_is_asked_nothing() -> None:
-    building = Building("json")
-    bot = building.connects()
+    server = MemoryServer("json")
+    bot = server.connects()
     bot.sends(b'{"username": "bot", "version": 2}')
-    bot.gets()
-    person = building.chat.people.find("bot")
+    bot.receives()
+    person = server.chat.people.find("bot")
     assert person is not None
     asked = person.sessions[0].client.ask("Password", secret=True)
     answers: list[tuple[str, float]] = []
     Deferred.fromCoroutine(asked).addCallback(answers.append)
-    assert answers == [("", building.clock.seconds())]
+    assert answers == [("", server.clock.seconds())]

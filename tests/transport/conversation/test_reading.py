@@ -283,10 +283,10 @@ def test_a_greeting_shows_no_more_than_fits_a_screen() -> None:
     assert everything[0] == "-- lobby, the last 10:"
 
 
-# Who comes and goes -------------------------------------------------------------------------------
+# Joins and departures -----------------------------------------------------------------------------
 
 
-def comes(number: int) -> Joined:
+def join_of(number: int) -> Joined:
     return Joined(0.0, f"p{number}")
 
 
@@ -346,7 +346,7 @@ def test_joins_are_shown_singly_or_not_at_all_if_the_user_has_set_that() -> None
 EVENTS = st.lists(
     st.sampled_from(
         [
-            *(comes(1), comes(2), comes(3)),
+            *(join_of(1), join_of(2), join_of(3)),
             *(Left(0.0, "p4", "", True), Left(0.0, "p5", "", False)),
             Said(0.0, "ada", "hi"),
         ]

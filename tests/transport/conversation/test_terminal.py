@@ -21,28 +21,28 @@ from chatd.transport.conversation.terminal import (
 )
 from chatd.transport.net.outbox import StreamOutbox
 from tests.support.displays import TIPS, Display
-from tests.support.wires import Building, Transport, Wire
+from tests.support.memory_server import ClientConnection, FakeTransport, MemoryServer
 
 COLUMNS, ROWS = 80, 16
 
 
-class Brimful(Transport):
+class FillingTransport(FakeTransport):
     """A transport that may become full in a write."""
 
-    brimful = False
+    fills_on_write = False
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        if self.brimful:
-            self.fills()
+        if self.fills_on_write:
+            self.stops_reading()
 
 
-class Sitting:
-    """A user at a terminal, in the lobby of a building."""
+class TerminalUser:
+    """A user at a terminal, in the lobby of a server."""
 
     def __init__(
         self,
-        building: Building,
+        server: MemoryServer,
         nick: str = "ada",
         *,
         colours: bool = False,
@@ -50,14 +50,14 @@ class Sitting:
         plain: bool = False,
         rows: int = ROWS,
     ) -> None:
-        self.building = building
-        self.transport = Brimful()
+        self.server = server
+        self.transport = FillingTransport()
         self.reading = True
-        self.outbox = StreamOutbox(self.transport, building.clock, self.ready)
-        self.conversation = Conversation(building.host, self, self)
+        self.outbox = StreamOutbox(self.transport, server.clock, self.ready)
+        self.conversation = Conversation(server.host, self, self)
         self.terminal = Terminal(
             self.conversation,
-            building.clock,
+            server.clock,
             COLUMNS,
             rows,
             colours=256 * colours,
@@ -113,29 +113,29 @@ class Sitting:
         """Press keys."""
         self.terminal.receive(text.encode())
 
-    def gets(self) -> bytes:
+    def receives(self) -> bytes:
         """Return what was sent since the last time, once the turn has ended, and show it."""
-        self.building.turn()
+        self.server.end_turn()
         data: bytes = self.transport.value()
         self.transport.clear()
-        self.display.takes(data)
+        self.display.feed(data)
         return data
 
     def sees(self) -> list[str]:
         """Return the rows of the screen, once the turn has ended."""
-        self.gets()
+        self.receives()
         return self.display.lines
 
-    def goes(self) -> None:
+    def loses_connection(self) -> None:
         """Lose the connection."""
         self.lost()
 
 
-def sitting(*, flood: Rate | None = None) -> tuple[Sitting, Wire]:
+def ada_and_bob(*, flood: Rate | None = None) -> tuple[TerminalUser, ClientConnection]:
     """Return Ada at a terminal and Bob with a netcat, who have read the greeting."""
-    building = Building(flood=flood)
-    ada, bob = Sitting(building), building.enters("bob")
-    ada.sees(), bob.gets()
+    server = MemoryServer(flood=flood)
+    ada, bob = TerminalUser(server), server.enters("bob")
+    ada.sees(), bob.receives()
     return ada, bob
 
 
@@ -151,22 +151,22 @@ GREETED = [
 
 
 def test_a_new_user_sees_the_greeting_and_then_a_prompt() -> None:
-    ada = Sitting(Building())
+    ada = TerminalUser(MemoryServer())
     assert ada.sees() == [*GREETED[: 1 + len(TIPS)], "[lobby]"]
     assert ada.display.cursor == (8, 1 + len(TIPS))
 
 
 def test_a_typed_line_is_shown_once() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("hello")
-    assert ada.gets() == b"hello"
+    assert ada.receives() == b"hello"
     ada.types("\r")
     assert ada.sees() == [*GREETED, "ada: hello", "[lobby]"]
-    assert bob.gets() == b"ada: hello\r\n"
+    assert bob.receives() == b"ada: hello\r\n"
 
 
 def test_a_line_of_several_rows_is_shown_once_when_it_is_said() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("x" * 100)
     assert ada.sees()[len(GREETED) :] == ["[lobby] " + "x" * 72, "x" * 28]
     ada.types("\r")
@@ -174,24 +174,24 @@ def test_a_line_of_several_rows_is_shown_once_when_it_is_said() -> None:
 
 
 def test_a_half_typed_line_survives_messages_of_others() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("hal")
     bob.sends(b"one\n"), bob.sends("zwei 日本語\n".encode())
     assert ada.sees() == [*GREETED, "bob: one", "bob: zwei 日本語", "[lobby] hal"]
     ada.types("f\x7fves\r")
     assert ada.sees()[-2:] == ["ada: halves", "[lobby]"]
-    assert bob.gets() == b"ada: halves\r\n"
+    assert bob.receives() == b"ada: halves\r\n"
 
 
 def test_messages_of_one_reactor_turn_are_drawn_at_once() -> None:
-    ada, bob = sitting()
-    ada.types("hal"), ada.gets()
+    ada, bob = ada_and_bob()
+    ada.types("hal"), ada.receives()
     bob.sends(b"one\ntwo\nthree\n")
-    assert ada.gets() == b"\r\x1b[Kbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
+    assert ada.receives() == b"\r\x1b[Kbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
 
 
 def test_answers_and_refusals_are_shown_above_the_line() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("/users\rhal"), ada.types("\x15/nonsense\rf")
     assert ada.sees()[len(GREETED) :][:3] == ["-- lobby: 2 here", "   ada", "   bob"]
     assert ada.sees()[-1] == "[lobby] f"
@@ -199,7 +199,7 @@ def test_answers_and_refusals_are_shown_above_the_line() -> None:
 
 
 def test_the_prompt_names_the_room_that_has_the_focus() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("/join attic\r")
     assert ada.sees()[-1] == "[attic]"
     ada.types("/leave\r"), ada.types("/leave lobby\r")
@@ -207,7 +207,7 @@ def test_the_prompt_names_the_room_that_has_the_focus() -> None:
 
 
 def test_the_prompt_of_a_room_in_wide_letters_leaves_nothing_behind() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("/join 日本語の部屋\r"), ada.types("hal")
     bob.sends(b"one\n")
     assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] (lobby 1) hal"]
@@ -215,18 +215,18 @@ def test_the_prompt_of_a_room_in_wide_letters_leaves_nothing_behind() -> None:
 
 
 def test_colours_are_shown_where_supported_and_not_in_plain() -> None:
-    ada = Sitting(Building(), colours=True)
-    ada.gets()
+    ada = TerminalUser(MemoryServer(), colours=True)
+    ada.receives()
     ada.types("hi\r")
-    assert b"\x1b[38;5;" in ada.gets()
-    ada.types("/set plain on\r"), ada.gets()
+    assert b"\x1b[38;5;" in ada.receives()
+    ada.types("/set plain on\r"), ada.receives()
     ada.types("hi\r")
-    assert ada.gets() == b"hi\r\n"
+    assert ada.receives() == b"hi\r\n"
 
 
 def test_the_style_fits_the_user_and_the_terminal() -> None:
     preferences = Preferences(theme="light", bell="off", timestamps="on", timezone="Asia/Tokyo")
-    terminal = Sitting(Building(), colours=True).terminal
+    terminal = TerminalUser(MemoryServer(), colours=True).terminal
     style = terminal.style(preferences)
     assert (style.theme, style.bell, style.timestamps) == ("light", "off", "HH:MM")
     assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", "fold", False)
@@ -235,51 +235,51 @@ def test_the_style_fits_the_user_and_the_terminal() -> None:
 
 
 def test_a_dumb_terminal_is_never_sent_a_sequence() -> None:
-    building = Building()
-    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    server = MemoryServer()
+    ada, bob = TerminalUser(server, ansi=False), server.enters("bob")
     ada.types("hal"), bob.sends(b"one\n"), ada.types("\x7f\x0c"), ada.terminal.resize(40, 10)
     ada.types("/join attic\r"), ada.types("/quit\r")
-    assert b"\x1b" not in ada.gets()
+    assert b"\x1b" not in ada.receives()
 
 
 def test_another_size_redraws_the_line_and_the_same_size_nothing() -> None:
-    ada, _bob = sitting()
-    ada.types("hal"), ada.gets()
+    ada, _bob = ada_and_bob()
+    ada.types("hal"), ada.receives()
     ada.terminal.resize(COLUMNS, ROWS)
-    assert ada.gets() == b""
+    assert ada.receives() == b""
     ada.terminal.resize(30, 10)
-    assert ada.gets() == b"\r\x1b[K\x1b[C\x1b[J\r[lobby] hal"
+    assert ada.receives() == b"\r\x1b[K\x1b[C\x1b[J\r[lobby] hal"
 
 
 # Keys ---------------------------------------------------------------------------------------------
 
 
 def test_ctrl_l_makes_a_new_screen_with_the_line() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("hal\x0c")
     assert ada.sees() == ["[lobby] hal"]
 
 
 def test_ctrl_c_clears_the_line_and_then_says_how_to_leave() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("hal\x03")
     assert ada.sees() == [*GREETED, "[lobby]"]
     ada.types("\x03")
     assert ada.sees() == [*GREETED, "-- /quit or Ctrl-D leaves.", "[lobby]"]
-    assert bob.gets() == b""
+    assert bob.receives() == b""
 
 
 def test_ctrl_c_drops_pending_lines() -> None:
-    ada, bob = sitting(flood=Rate(2, 1))
-    ada.types("1\r2\r3\r4\r"), ada.gets()
+    ada, bob = ada_and_bob(flood=Rate(2, 1))
+    ada.types("1\r2\r3\r4\r"), ada.receives()
     ada.types("\x03")
     assert "-- Dropped 2 lines that waited." in ada.sees()
-    ada.building.clock.pump([1] * 10)
-    assert bob.gets() == b"ada: 1\r\nada: 2\r\n"
+    ada.server.clock.pump([1] * 10)
+    assert bob.receives() == b"ada: 1\r\nada: 2\r\n"
 
 
 def test_an_interrupt_signal_is_like_ctrl_c() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("hal"), ada.terminal.interrupt()
     assert ada.sees()[-1] == "[lobby]"
     ada.terminal.interrupt()
@@ -288,16 +288,16 @@ def test_an_interrupt_signal_is_like_ctrl_c() -> None:
 
 @pytest.mark.parametrize("key", ["\x04", "/quit\r"])
 def test_ctrl_d_leaves_like_quit_and_restores_the_screen(key: str) -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types(key)
     assert ada.sees() == [*GREETED, "-- Goodbye."]
     assert ada.display.cursor == (0, len(GREETED) + 1)
     assert ada.transport.disconnecting
-    assert bob.gets() == b"-- ada left\r\n"
+    assert bob.receives() == b"-- ada left\r\n"
 
 
 def test_ctrl_d_on_a_line_does_nothing() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("hal\x04")
     assert ada.sees()[-1] == "[lobby] hal"
     assert not ada.transport.disconnecting
@@ -305,14 +305,14 @@ def test_ctrl_d_on_a_line_does_nothing() -> None:
 
 @pytest.mark.parametrize("more", ["hello\r", "hello", "\x0c"])
 def test_keys_after_leaving_are_neither_shown_nor_sent(more: str) -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types(f"/quit\r{more}"), ada.types(more)
     assert ada.sees() == [*GREETED, "-- Goodbye."]
-    assert bob.gets() == b"-- ada left\r\n"
+    assert bob.receives() == b"-- ada left\r\n"
 
 
 def test_being_closed_by_the_server_leaves_no_half_typed_line() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("hal")
     assert ada.conversation.session is not None
     ada.conversation.session.deliver(Notice("The server is stopping. Goodbye."))
@@ -321,37 +321,37 @@ def test_being_closed_by_the_server_leaves_no_half_typed_line() -> None:
 
 
 def test_several_lines_at_once_are_several_lines() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("one\rtwo\rthree")
-    assert bob.gets() == b"ada: one\r\nada: two\r\n"
+    assert bob.receives() == b"ada: one\r\nada: two\r\n"
     assert ada.sees()[-3:] == ["ada: one", "ada: two", "[lobby] three"]
 
 
 def test_a_line_that_is_too_long_is_cut_and_its_sender_told() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("x" * LINE_BYTES)
-    assert b"too long" not in ada.gets()
+    assert b"too long" not in ada.receives()
     ada.types("y")
-    assert b"-- That line was too long;" in ada.gets()
+    assert b"-- That line was too long;" in ada.receives()
     ada.types("\r")
-    assert bob.gets() == b"ada: " + b"x" * LINE_BYTES + b"\r\n"
+    assert bob.receives() == b"ada: " + b"x" * LINE_BYTES + b"\r\n"
 
 
 def test_typed_lines_are_made_safe_for_others() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("a\u202eb\x9bc\r"), ada.types("e" + "\u0301" * 30 + "\r")
-    assert bob.gets().decode() == "ada: abc\r\nada: e" + "\u0301" * 8 + "\r\n"
+    assert bob.receives().decode() == "ada: abc\r\nada: e" + "\u0301" * 8 + "\r\n"
 
 
 def test_combining_marks_typed_one_by_one_are_limited_for_others() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     for char in "e" + "\u0301" * 30 + "\r":
         ada.types(char)
-    assert bob.gets().decode() == "ada: e" + "\u0301" * 8 + "\r\n"
+    assert bob.receives().decode() == "ada: e" + "\u0301" * 8 + "\r\n"
 
 
 def test_a_paste_that_is_cut_is_reported() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("\x1b[200~" + "line\n" * 20_000 + "\x1b[201~")
     assert any("paste" in line for line in ada.sees())
 
@@ -360,7 +360,7 @@ def test_a_paste_that_is_cut_is_reported() -> None:
 
 
 def test_a_message_is_drawn_while_the_cursor_is_within_a_line_of_several_rows() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("日本語 cafe\u0301 " + "x" * 80), ada.types("\x1b[D" * 82)
     assert ada.sees()[len(GREETED) :] == ["[lobby] 日本語 café " + "x" * 60, "x" * 20]
     assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED))
@@ -368,11 +368,11 @@ def test_a_message_is_drawn_while_the_cursor_is_within_a_line_of_several_rows() 
     assert ada.sees()[len(GREETED) :] == ["bob: one", "[lobby] 日本語 café " + "x" * 60, "x" * 20]
     assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED) + 1)
     ada.types("!\r")
-    assert bob.gets().decode() == "ada: 日本語 caf!e\u0301 " + "x" * 80 + "\r\n"
+    assert bob.receives().decode() == "ada: 日本語 caf!e\u0301 " + "x" * 80 + "\r\n"
 
 
 def test_entered_lines_come_back_with_up_and_in_a_search() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("make tea\rhello\r"), ada.types("\x1b[A\x1b[A")
     assert ada.sees()[-1] == "[lobby] make tea"
     ada.types("\x03\x12te")
@@ -383,34 +383,34 @@ def test_entered_lines_come_back_with_up_and_in_a_search() -> None:
 
 
 def test_a_paste_of_several_lines_is_asked_about_and_said_as_one() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("\x1b[200~one\ntwo\n\x1b[201~")
     assert ada.sees()[-1] == "Send 2 lines? y/n"
     bob.sends(b"hello\n")
     assert ada.sees()[-2:] == ["bob: hello", "Send 2 lines? y/n"]
     ada.types("y")
     assert ada.sees()[-3:] == ["ada: one", "     two", "[lobby]"]
-    assert bob.gets() == b"ada: one\r\n    two\r\n"
+    assert bob.receives() == b"ada: one\r\n    two\r\n"
 
 
 def test_a_declined_paste_is_forgotten() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("half\x1b[200~one\n/quit\n\x1b[201~n")
     assert ada.sees()[-1] == "[lobby] half"
-    assert bob.gets() == b""
+    assert bob.receives() == b""
 
 
 def test_a_paste_runs_no_command() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("\x1b[200~/quit\n/quit\x1b[201~y")
-    assert bob.gets() == b"ada: /quit\r\n    /quit\r\n"
+    assert bob.receives() == b"ada: /quit\r\n    /quit\r\n"
     assert not ada.transport.disconnecting
 
 
 def test_tab_completes_nicks_and_commands() -> None:
-    ada, bob = sitting()
-    ada.building.enters("bella")
-    bob.sends(b"hello\n"), ada.gets()
+    ada, bob = ada_and_bob()
+    ada.server.enters("bella")
+    bob.sends(b"hello\n"), ada.receives()
     ada.types("b\t")
     assert ada.sees()[-1] == "[lobby] bob:"
     ada.types("\t")
@@ -422,7 +422,7 @@ def test_tab_completes_nicks_and_commands() -> None:
 
 
 def test_only_so_many_completions_are_looked_up_at_once() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("b\t " * (COMPLETIONS_AT_ONCE + 3))
     assert ada.sees()[-1].count("bob") == COMPLETIONS_AT_ONCE
     ada.types("b\t")
@@ -430,76 +430,76 @@ def test_only_so_many_completions_are_looked_up_at_once() -> None:
 
 
 def test_a_secret_is_entered_and_shown_nowhere() -> None:
-    ada, bob = sitting()
-    ada.types("half"), ada.gets()
+    ada, bob = ada_and_bob()
+    ada.types("half"), ada.receives()
     ada.terminal.masked = True
     assert ada.sees()[-1] == "[lobby]"
     ada.types("secret\x1b[D")
-    assert ada.gets() == b""
+    assert ada.receives() == b""
     assert ada.terminal.typed == ""
     bob.sends(b"hello\n")
-    assert b"secret" not in ada.gets()
-    ada.types("\x15"), ada.gets()
+    assert b"secret" not in ada.receives()
+    ada.types("\x15"), ada.receives()
     ada.terminal.masked = False
     assert ada.sees()[-1] == "[lobby] half"
     assert not ada.terminal.masked
 
 
 def test_too_many_keys_for_one_turn_are_pending_and_nothing_is_read_meanwhile() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("ab" + "\x02\x06" * KEYS_AT_ONCE + "c\r")
     assert not ada.reading
     bob.sends(b"hello\n"), ada.types("d\r")
     assert not ada.reading
     for _ in range(4):
-        ada.building.turn()
+        ada.server.end_turn()
     assert ada.reading
-    assert bob.gets() == b"ada: abc\r\nada: d\r\n"
+    assert bob.receives() == b"ada: abc\r\nada: d\r\n"
     assert ada.sees()[-4:] == ["bob: hello", "ada: abc", "ada: d", "[lobby]"]
 
 
 def test_a_connection_lost_with_pending_keys_leaves_no_timer() -> None:
-    ada, bob = sitting()
-    ada.types("\x02" * 2 * KEYS_AT_ONCE + "hello\r"), ada.goes()
-    ada.building.clock.advance(1)
-    assert ada.building.clock.getDelayedCalls() == []
-    assert bob.gets() == b"-- ada left\r\n"
+    ada, bob = ada_and_bob()
+    ada.types("\x02" * 2 * KEYS_AT_ONCE + "hello\r"), ada.loses_connection()
+    ada.server.clock.advance(1)
+    assert ada.server.clock.getDelayedCalls() == []
+    assert bob.receives() == b"-- ada left\r\n"
 
 
 def test_keys_pressed_after_leaving_do_nothing() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("/quit\r" + "\x02" * 2 * KEYS_AT_ONCE + "hello\r")
-    ada.building.clock.advance(1)
+    ada.server.clock.advance(1)
     assert ada.sees() == [*GREETED, "-- Goodbye."]
-    assert bob.gets() == b"-- ada left\r\n"
+    assert bob.receives() == b"-- ada left\r\n"
 
 
 def test_bracketed_paste_is_on_during_the_session_only() -> None:
-    ada = Sitting(Building())
-    assert ada.gets().count(b"\x1b[?2004h") == 1
-    ada.types("hello\r"), ada.building.clock.advance(1)
-    assert b"2004" not in ada.gets()
+    ada = TerminalUser(MemoryServer())
+    assert ada.receives().count(b"\x1b[?2004h") == 1
+    ada.types("hello\r"), ada.server.clock.advance(1)
+    assert b"2004" not in ada.receives()
     ada.types("/quit\r")
-    assert ada.gets().endswith(b"\x1b[?2004l")
+    assert ada.receives().endswith(b"\x1b[?2004l")
 
 
 def test_bracketed_paste_is_turned_off_for_a_dumb_terminal() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.terminal.set_kind(colours=False, ansi=False)
-    assert ada.gets().endswith(b"\x1b[?2004l")
+    assert ada.receives().endswith(b"\x1b[?2004l")
     ada.types("hal"), bob.sends(b"one\n"), ada.types("/quit\r")
-    assert b"\x1b" not in ada.gets()
+    assert b"\x1b" not in ada.receives()
 
 
 # Plain --------------------------------------------------------------------------------------------
 
 
-def plain(*, ansi: bool = True) -> tuple[Sitting, Wire]:
+def plain(*, ansi: bool = True) -> tuple[TerminalUser, ClientConnection]:
     """Return Ada, who has set plain, and Bob."""
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     if not ansi:
         ada.terminal.set_kind(colours=False, ansi=False)
-    ada.types("/set plain on\r"), ada.gets()
+    ada.types("/set plain on\r"), ada.receives()
     return ada, bob
 
 
@@ -507,37 +507,37 @@ def test_plain_shows_typing_and_messages_and_redraws_nothing() -> None:
     ada, bob = plain()
     for key in "hal":
         ada.types(key)
-        assert ada.gets() == key.encode()
+        assert ada.receives() == key.encode()
     bob.sends(b"one\n")
-    assert ada.gets() == b"\r\nbob: one\r\n"
+    assert ada.receives() == b"\r\nbob: one\r\n"
     bob.sends(b"two\n"), bob.sends(b"three\n")
-    assert ada.gets() == b"bob: two\r\nbob: three\r\n"
-    ada.types("x"), ada.gets()
+    assert ada.receives() == b"bob: two\r\nbob: three\r\n"
+    ada.types("x"), ada.receives()
     ada.types("\x7f")
-    assert ada.gets() == b"\b \b"
+    assert ada.receives() == b"\b \b"
     ada.types("f"), ada.types("\r")
-    assert ada.gets() == b"f\r\n"
-    assert bob.gets() == b"ada: half\r\n"
+    assert ada.receives() == b"f\r\n"
+    assert bob.receives() == b"ada: half\r\n"
     ada.types("/users\r")
-    assert ada.gets() == b"/users\r\n-- lobby: 2 here\r\n   ada\r\n   bob\r\n"
+    assert ada.receives() == b"/users\r\n-- lobby: 2 here\r\n   ada\r\n   bob\r\n"
 
 
 def test_plain_recalls_history_on_a_row_of_its_own() -> None:
     ada, _bob = plain()
-    ada.types("one\r"), ada.types("hal"), ada.gets()
+    ada.types("one\r"), ada.types("hal"), ada.receives()
     ada.types("\x1b[A")
-    assert ada.gets() == b"\r\none"
+    assert ada.receives() == b"\r\none"
     ada.types("\x1b[D\x01")
-    assert ada.gets() == b""
+    assert ada.receives() == b""
 
 
 def test_plain_asks_about_pastes_too() -> None:
     ada, bob = plain()
     ada.types("\x1b[200~one\ntwo\x1b[201~")
-    assert ada.gets() == b"Send 2 lines? y/n "
+    assert ada.receives() == b"Send 2 lines? y/n "
     ada.types("y")
-    ada.gets()
-    assert bob.gets() == b"ada: one\r\n    two\r\n"
+    ada.receives()
+    assert bob.receives() == b"ada: one\r\n    two\r\n"
 
 
 @pytest.mark.parametrize("ansi", [True, False])
@@ -545,29 +545,29 @@ def test_plain_sends_no_sequence_until_it_ends(ansi: bool) -> None:
     ada, bob = plain(ansi=ansi)
     ada.types("hal\x12hello\x07\x1b[A\x15\x0c"), bob.sends(b"one\n")
     ada.types("日本\x7f\r"), ada.terminal.resize(40, 10), ada.types("/join attic\r")
-    assert b"\x1b" not in ada.gets()
+    assert b"\x1b" not in ada.receives()
     ada.types("/set plain off\r")
-    assert (b"\x1b[K" in ada.gets()) == ansi
+    assert (b"\x1b[K" in ada.receives()) == ansi
 
 
 def test_plain_leaves_no_half_typed_line_before_the_goodbye() -> None:
     ada, _bob = plain()
-    ada.types("hal"), ada.gets()
+    ada.types("hal"), ada.receives()
     assert ada.conversation.session is not None
     ada.conversation.session.deliver(Notice("Goodbye."))
     ada.conversation.close()
-    assert ada.gets() == b"\r\n-- Goodbye.\r\n\x1b[?2004l"
+    assert ada.receives() == b"\r\n-- Goodbye.\r\n\x1b[?2004l"
 
 
 def test_a_dumb_terminal_repeats_the_prompt_and_the_line_below_a_message() -> None:
-    building = Building()
-    ada, bob = Sitting(building, ansi=False), building.enters("bob")
-    ada.gets(), ada.types("hal"), bob.sends(b"one\n")
-    assert ada.gets() == b"hal\r\nbob: one\r\n[lobby] hal"
-    ada.types("f"), ada.gets()
+    server = MemoryServer()
+    ada, bob = TerminalUser(server, ansi=False), server.enters("bob")
+    ada.receives(), ada.types("hal"), bob.sends(b"one\n")
+    assert ada.receives() == b"hal\r\nbob: one\r\n[lobby] hal"
+    ada.types("f"), ada.receives()
     ada.types("\r")
-    assert ada.gets() == b"\r\n[lobby] "
-    assert bob.gets() == b"ada: half\r\n"
+    assert ada.receives() == b"\r\n[lobby] "
+    assert bob.receives() == b"ada: half\r\n"
 
 
 # Whatever is typed --------------------------------------------------------------------------------
@@ -592,126 +592,130 @@ OURS = re.compile(r"\r\n|\r|\x08|\x1b\[(?:\d+[ABC]|[HJK]|2J|\?2004[hl])")
 
 @given(HOSTILE, st.booleans())
 def test_no_typed_control_sequence_reaches_a_screen(typed: list[str], ansi: bool) -> None:
-    building = Building()
-    ada, bob = Sitting(building, ansi=ansi), building.enters("bob")
+    server = MemoryServer()
+    ada, bob = TerminalUser(server, ansi=ansi), server.enters("bob")
     for text in typed:
         ada.types(text)
         bob.sends(b"hello\n")
-        shown = OURS.sub("", ada.gets().decode())
+        shown = OURS.sub("", ada.receives().decode())
         assert "\u0301" * (MARKS_PER_CHARACTER + 1) not in shown
         assert shown == safe(shown)
-    assert "\x1b" not in bob.gets().decode()
+    assert "\x1b" not in bob.receives().decode()
 
 
 # ESC ----------------------------------------------------------------------------------------------
 
 
 def test_a_lone_esc_is_a_key_without_effect_after_a_moment() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("hal\x1b")
     assert ada.sees()[-1] == "[lobby] hal"
-    ada.building.clock.advance(ESCAPE_SECONDS)
-    assert ada.building.clock.getDelayedCalls() == []
+    ada.server.clock.advance(ESCAPE_SECONDS)
+    assert ada.server.clock.getDelayedCalls() == []
     ada.types("[Af")
     assert ada.sees()[-1] == "[lobby] hal[Af"
 
 
 def test_a_sequence_in_two_pieces_is_one_key() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("hal\x1b")
-    ada.building.clock.advance(ESCAPE_SECONDS / 2)
+    ada.server.clock.advance(ESCAPE_SECONDS / 2)
     ada.types("[Af")
-    ada.building.clock.advance(ESCAPE_SECONDS)
+    ada.server.clock.advance(ESCAPE_SECONDS)
     assert ada.sees()[-1] == "[lobby] half"
 
 
 def test_esc_twice_restarts_the_moment() -> None:
-    ada, _bob = sitting()
+    ada, _bob = ada_and_bob()
     ada.types("\x1b")
-    ada.building.clock.advance(ESCAPE_SECONDS / 2)
+    ada.server.clock.advance(ESCAPE_SECONDS / 2)
     ada.types("\x1b")
-    ada.building.clock.advance(ESCAPE_SECONDS * 0.75)
-    [_timer] = ada.building.clock.getDelayedCalls()
-    ada.building.clock.advance(ESCAPE_SECONDS)
+    ada.server.clock.advance(ESCAPE_SECONDS * 0.75)
+    [_timer] = ada.server.clock.getDelayedCalls()
+    ada.server.clock.advance(ESCAPE_SECONDS)
     ada.types("[A")
     assert ada.sees()[-1] == "[lobby] [A"
 
 
 def test_a_connection_lost_in_that_moment_leaves_no_timer() -> None:
-    ada, _bob = sitting()
-    ada.types("\x1b"), ada.goes()
-    ada.gets()
-    ada.building.clock.advance(60)
-    assert ada.building.clock.getDelayedCalls() == []
-    assert ada.gets() == b""
+    ada, _bob = ada_and_bob()
+    ada.types("\x1b"), ada.loses_connection()
+    ada.receives()
+    ada.server.clock.advance(60)
+    assert ada.server.clock.getDelayedCalls() == []
+    assert ada.receives() == b""
 
 
 # A connection that takes nothing ------------------------------------------------------------------
 
 
 def test_a_full_connection_keeps_its_position_and_is_drawn_right_once_it_drains() -> None:
-    ada, bob = sitting()
-    ada.types("hal"), ada.gets()
-    ada.transport.fills()
+    ada, bob = ada_and_bob()
+    ada.types("hal"), ada.receives()
+    ada.transport.stops_reading()
     for n in range(4):
         bob.sends(b"%d\n" % n)
-        bob.gets()
+        bob.receives()
     held = ada.sees()
     assert "bob: 3" not in held
     ada.types("f"), ada.types("\x7f")
-    ada.transport.drains()
+    ada.transport.resumes_reading()
     assert ada.sees() == [*GREETED, *(f"bob: {n}" for n in range(4)), "[lobby] hal"]
 
 
 def test_a_connection_that_fills_while_it_is_drawn_on_loses_nothing() -> None:
-    ada, bob = sitting()
-    ada.types("hal"), ada.gets()
-    ada.transport.brimful = True
-    bob.sends(b"one\n"), bob.gets()
-    bob.sends(b"two\n"), bob.gets()
-    ada.transport.brimful = False
+    ada, bob = ada_and_bob()
+    ada.types("hal"), ada.receives()
+    ada.transport.fills_on_write = True
+    bob.sends(b"one\n"), bob.receives()
+    bob.sends(b"two\n"), bob.receives()
+    ada.transport.fills_on_write = False
     assert "bob: one" in ada.sees()
     assert "bob: two" not in ada.sees()
-    ada.transport.drains()
+    ada.transport.resumes_reading()
     assert ada.sees() == [*GREETED, "bob: one", "bob: two", "[lobby] hal"]
 
 
 def test_a_client_that_sends_and_does_not_read_is_not_read_either() -> None:
-    ada, _bob = sitting()
-    ada.transport.fills()
+    ada, _bob = ada_and_bob()
+    ada.transport.stops_reading()
     for _ in range(PERSONAL_BYTES // 30):
         if ada.reading:
             ada.types("x" * 70), ada.types("\x15")
     assert not ada.reading
-    assert len(ada.gets()) < 2 * PERSONAL_BYTES
-    ada.transport.drains()
+    assert len(ada.receives()) < 2 * PERSONAL_BYTES
+    ada.transport.resumes_reading()
     assert ada.reading
 
 
 def test_a_screen_is_redrawn_once_for_many_requests_in_one_packet() -> None:
-    building = Building("telnet")
-    wire = building.connects()
+    server = MemoryServer("telnet")
+    connection = server.connects()
     for sent in (b"\xff\xfd\x01\xff\xfd\x03", b"x" * 4000, b"\x0c" * 60_000):
-        wire.sends(sent)
-    assert len(wire.gets()) < 30_000
+        connection.sends(sent)
+    assert len(connection.receives()) < 30_000
 
 
-def test_of_several_sizes_in_one_packet_the_last_counts() -> None:
-    building = Building("telnet")
-    wire = building.connects()
-    wire.sends(b"\xff\xfd\x01\xff\xfd\x03" + b"\xff\xfb\x1f"), wire.sends(b"x" * 3000), wire.gets()
+def test_the_last_of_several_sizes_in_one_packet_counts() -> None:
+    server = MemoryServer("telnet")
+    connection = server.connects()
+    (
+        connection.sends(b"\xff\xfd\x01\xff\xfd\x03" + b"\xff\xfb\x1f"),
+        connection.sends(b"x" * 3000),
+        connection.receives(),
+    )
     sizes = (
         b"\xff\xfa\x1f\x00" + bytes([columns]) + b"\x00\x18\xff\xf0" for columns in range(30, 130)
     )
-    wire.sends(b"".join(sizes))
-    assert len(wire.gets()) < 8000
+    connection.sends(b"".join(sizes))
+    assert len(connection.receives()) < 8000
 
 
 # What is unread elsewhere -------------------------------------------------------------------------
 
 
 def test_the_prompt_shows_unread_counts_of_other_rooms() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.types("/join attic\r"), bob.sends(b"/join attic\n"), bob.sends(b"/focus lobby\n")
     ada.types("hal"), ada.sees()
     bob.sends(b"one\n")
@@ -726,14 +730,14 @@ def test_the_prompt_shows_unread_counts_of_other_rooms() -> None:
 
 
 def test_a_message_in_the_focused_room_draws_the_prompt_once() -> None:
-    ada, bob = sitting()
-    ada.types("/join attic\r"), bob.sends(b"/join attic\n"), ada.gets()
+    ada, bob = ada_and_bob()
+    ada.types("/join attic\r"), bob.sends(b"/join attic\n"), ada.receives()
     bob.sends(b"one\n")
-    assert ada.gets().count(b"[attic]") == 1
+    assert ada.receives().count(b"[attic]") == 1
 
 
 def test_many_unread_rooms_are_abbreviated_and_own_messages_are_read() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     for room in ("a", "b", "c", "d", "e"):
         ada.types(f"/join {room}\r"), bob.sends(b"/join %s\n" % room.encode())
     bob.sends(b"/bc hello ada\n")
@@ -748,9 +752,9 @@ def test_many_unread_rooms_are_abbreviated_and_own_messages_are_read() -> None:
 
 
 def test_leaving_a_room_focuses_another_and_shows_its_unread_messages() -> None:
-    ada, bob = sitting()
-    ada.types("/set replay 5\r/join attic\r"), ada.gets()
-    bob.sends(b"one\n"), ada.gets()
+    ada, bob = ada_and_bob()
+    ada.types("/set replay 5\r/join attic\r"), ada.receives()
+    bob.sends(b"one\n"), ada.receives()
     ada.types("/leave\r")
     assert ada.sees()[-5:] == [
         "-- You left attic; lobby has the focus now.",
@@ -762,8 +766,8 @@ def test_leaving_a_room_focuses_another_and_shows_its_unread_messages() -> None:
 
 
 def test_the_ssh_user_name_plain_makes_the_greeting_plain() -> None:
-    ada = Sitting(Building(), plain=True)
-    data = ada.gets()
+    ada = TerminalUser(MemoryServer(), plain=True)
+    data = ada.receives()
     assert b"\x1b" not in data.replace(b"\x1b[?2004h", b"")
     assert data.endswith(b"something for one person alone\r\n\x1b[?2004h")
 
@@ -772,10 +776,10 @@ def test_the_ssh_user_name_plain_makes_the_greeting_plain() -> None:
 
 
 def test_another_width_rewraps_everything_from_then_on() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.terminal.resize(40, ROWS)
     ada.display.screen.resize(ROWS, 40)
-    ada.gets()
+    ada.receives()
     bob.sends(b"one two three four five six seven eight nine\n")
     assert ada.sees()[-3:] == [
         "bob: one two three four five six seven",
@@ -785,12 +789,12 @@ def test_another_width_rewraps_everything_from_then_on() -> None:
 
 
 def test_a_guests_greeting_with_replay_fits_a_screen_of_24_by_80() -> None:
-    building = Building(replay=10)
-    bob = building.enters("bob")
+    server = MemoryServer(replay=10)
+    bob = server.enters("bob")
     for number in range(30):
         bob.sends(b"message %d %s\n" % (number, b"word " * 20))
-    bob.sends(b"/topic %s\n" % (b"topic " * 30)), bob.gets()
-    ada = Sitting(building, rows=24)
+    bob.sends(b"/topic %s\n" % (b"topic " * 30)), bob.receives()
+    ada = TerminalUser(server, rows=24)
     lines = ada.sees()
     assert lines[0].startswith("-- You are ada in lobby, with bob; /help says")
     assert "-- lobby, the last 6:" in lines
@@ -799,11 +803,11 @@ def test_a_guests_greeting_with_replay_fits_a_screen_of_24_by_80() -> None:
 
 
 def test_on_paper_the_prompt_has_counts_without_escape_sequences_in_any_theme() -> None:
-    building = Building()
-    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    server = MemoryServer()
+    ada, bob = TerminalUser(server, ansi=False), server.enters("bob")
     ada.types("/set theme mono\r/join attic\r"), bob.sends(b"ada: hello\n"), ada.types("x")
-    building.turn()
+    server.end_turn()
     ada.types("y")
-    data = ada.gets()
+    data = ada.receives()
     assert b"(lobby 1!) xy" in data
     assert b"\x1b" not in data

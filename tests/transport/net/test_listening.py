@@ -17,8 +17,8 @@ from zope.interface import implementer
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.shutdown import GOODBYE_SECONDS, Shutdown
+from tests.support.memory_server import MemoryServer
 from tests.support.people import Client, Server
-from tests.support.wires import Building
 
 
 @pytest.fixture
@@ -208,12 +208,12 @@ def test_a_client_that_does_not_read_delays_no_other() -> None:
 
 
 def test_the_goodbye_is_the_last_data_on_the_connection() -> None:
-    building = Building()
-    ada, bob = building.enters("ada"), building.enters("bob")
-    ada.gets()
+    server = MemoryServer()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.receives()
     bob.sends(b"hello\n")
-    Shutdown(building.chat, MemoryStore(), building.clock, lambda: 0.0).stopService()
-    assert ada.gets() == b"bob: hello\r\n-- The server is stopping. Goodbye.\r\n"
+    Shutdown(server.chat, MemoryStore(), server.clock, lambda: 0.0).stopService()
+    assert ada.receives() == b"bob: hello\r\n-- The server is stopping. Goodbye.\r\n"
     assert ada.closed
-    assert bob.gets() == b"-- The server is stopping. Goodbye.\r\n"
+    assert bob.receives() == b"-- The server is stopping. Goodbye.\r\n"
     assert bob.closed

@@ -20,7 +20,7 @@ from chatd.transport.net.outbox import (
     outbox_for,
     prepare_socket,
 )
-from tests.support.wires import Transport
+from tests.support.memory_server import FakeTransport
 
 
 class Kernel:
@@ -324,12 +324,12 @@ def test_a_unix_socket_is_not_configured() -> None:
     line = Line()
     line.kernel.family = socket.AF_UNIX
     prepare_socket(line.transport)
-    prepare_socket(Transport())
+    prepare_socket(FakeTransport())
     assert line.kernel.options == []
 
 
 def test_a_transport_without_a_bare_socket_is_written_to() -> None:
-    assert isinstance(outbox_for(Transport(), MemoryReactorClock()), StreamOutbox)
+    assert isinstance(outbox_for(FakeTransport(), MemoryReactorClock()), StreamOutbox)
     encrypted = Line()
     encrypted.transport.TLS = True
     outbox_for(encrypted.transport, encrypted.reactor).write(b"secret")
@@ -339,7 +339,7 @@ def test_a_transport_without_a_bare_socket_is_written_to() -> None:
 # Transports that buffer ---------------------------------------------------------------------------
 
 
-class Brimful(Transport):
+class Brimful(FakeTransport):
     """A transport that may become full in a write."""
 
     brimful = False
@@ -347,7 +347,7 @@ class Brimful(Transport):
     def write(self, data: bytes) -> None:
         super().write(data)
         if self.brimful:
-            self.fills()
+            self.stops_reading()
 
 
 class Stream:
@@ -392,20 +392,24 @@ def test_a_resume_without_a_pause_calls_nothing() -> None:
     stream = Stream()
     stream.outbox.resumeProducing()
     assert stream.readies == 0
-    stream.transport.fills(), stream.transport.drains(), stream.transport.drains()
+    (
+        stream.transport.stops_reading(),
+        stream.transport.resumes_reading(),
+        stream.transport.resumes_reading(),
+    )
     assert stream.readies == 1
     assert not stream.clock.getDelayedCalls()
 
 
 def test_a_full_stream_keeps_data_and_counts_it() -> None:
     stream = Stream()
-    stream.transport.fills()
+    stream.transport.stops_reading()
     assert stream.outbox.send(b"abc") == 0
     stream.outbox.stalled(b"abc", 0)
     stream.outbox.write(b"de")
     assert stream.taken == b"abcde"
     assert stream.outbox.pending == 5
-    stream.transport.drains()
+    stream.transport.resumes_reading()
     assert stream.outbox.pending == 0
 
 
@@ -422,14 +426,14 @@ def test_a_stream_that_fills_during_a_send_gets_nothing_twice() -> None:
 
 def test_a_lost_stream_leaves_no_timer() -> None:
     stream = Stream()
-    stream.transport.fills()
+    stream.transport.stops_reading()
     stream.outbox.stopProducing()
     assert not stream.clock.getDelayedCalls()
 
 
 def test_a_stream_is_closed_and_aborted() -> None:
     closed, aborted = Stream(), Stream()
-    aborted.transport.fills()
+    aborted.transport.stops_reading()
     closed.outbox.close(), aborted.outbox.abort()
     assert closed.transport.disconnecting
     assert not closed.transport.aborted
@@ -439,7 +443,7 @@ def test_a_stream_is_closed_and_aborted() -> None:
 
 def test_a_stream_that_does_not_take_pending_data_is_aborted_after_closing() -> None:
     stream = Stream()
-    stream.transport.fills()
+    stream.transport.stops_reading()
     stream.outbox.close()
     assert not stream.transport.aborted
     stream.clock.advance(STALLED_SECONDS)

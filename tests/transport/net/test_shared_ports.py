@@ -24,7 +24,7 @@ def pair() -> Iterator[list[socket.socket]]:
         shared.close()
 
 
-def comes(shared: socket.socket) -> socket.socket:
+def connected(shared: socket.socket) -> socket.socket:
     return socket.create_connection(shared.getsockname(), PATIENCE)
 
 
@@ -41,7 +41,7 @@ def accepted(shared: socket.socket) -> int:
 
 def test_connections_are_shared_among_the_processes(pair: list[socket.socket]) -> None:
     assert pair[0].getsockname() == pair[1].getsockname()
-    waiting = [comes(pair[0]) for _ in range(60)]
+    waiting = [connected(pair[0]) for _ in range(60)]
     one, other = (accepted(shared) for shared in pair)
     assert one + other == 60
     assert min(one, other) > 0
@@ -75,11 +75,11 @@ def test_a_resting_socket_gets_no_connections_until_it_listens_again() -> None:
     with one, other:
         where = one.getsockname()
         ports.rest(1), ports.rest(1)
-        waiting = [comes(other) for _ in range(30)]
+        waiting = [connected(other) for _ in range(30)]
         assert accepted(other) == 30
         one.listen(100)
         assert one.getsockname() == where
-        waiting += [comes(other) for _ in range(60)]
+        waiting += [connected(other) for _ in range(60)]
         assert accepted(one) > 0
         for somebody in waiting:
             somebody.close()

@@ -21,32 +21,34 @@ from chatd.transport.relay.stream import (
 
 
 class End:
-    """One end of a stream, its owner and its listener; it consumes nothing until `takes`."""
+    """One end of a stream, its owner and its listener; it consumes nothing until `consume`."""
 
     def __init__(self) -> None:
         self.stream = Stream("a line", "s1", self)
-        self.letters: deque[State] = deque()
-        self.got = b""
-        self.untaken = 0
+        self.messages: deque[State] = deque()
+        self.received_data = b""
+        self.unconsumed = 0
         self.words: list[tuple[str, list[Any]]] = []
-        self.breaks = self.writable_times = 0
-        self.ends = 0
+        self.failures = self.writable_times = 0
+        self.closings = 0
         self.stream.listen(self)
 
-    # The owner
+    # The owner of the stream
+
     def send(self, stream: Stream, message: State) -> None:
-        self.letters.append(json.loads(json.dumps(message)))
+        self.messages.append(json.loads(json.dumps(message)))
 
     def acknowledge_later(self, stream: Stream) -> None:
         """Do nothing: tests acknowledge themselves."""
 
     def closed(self, stream: Stream) -> None:
-        self.ends += 1
+        self.closings += 1
 
-    # The listener
+    # The listener of the stream
+
     def received(self, data: bytes) -> None:
-        self.got += data
-        self.untaken += len(data)
+        self.received_data += data
+        self.unconsumed += len(data)
 
     def control(self, word: str, values: list[Any]) -> None:
         self.words.append((word, values))
@@ -55,7 +57,7 @@ class End:
         self.writable_times += 1
 
     def failed(self, dead: bool) -> None:
-        self.breaks += 1
+        self.failures += 1
 
     def hang_up(self, sentence: str) -> None:
         raise AssertionError("nobody hangs up")
@@ -63,18 +65,21 @@ class End:
     def silence(self) -> float:
         return 0.0
 
-    def takes(self, size: int) -> None:
-        size = min(size, self.untaken)
-        self.untaken -= size
+    # The test
+
+    def consume(self, size: int) -> None:
+        """Consume so many of the bytes that arrived, or all."""
+        size = min(size, self.unconsumed)
+        self.unconsumed -= size
         self.stream.consumed(size)
 
 
 def deliver(one: End, other: End) -> None:
     """Deliver all messages, in both directions."""
-    while one.letters or other.letters:
-        for sender, addressee in ((one, other), (other, one)):
-            while sender.letters:
-                addressee.stream.take(sender.letters.popleft())
+    while one.messages or other.messages:
+        for sender, receiver in ((one, other), (other, one)):
+            while sender.messages:
+                receiver.stream.take(sender.messages.popleft())
 
 
 PIECES = st.lists(st.binary(max_size=WINDOW_BYTES + 10) | st.binary(max_size=20), max_size=8)
@@ -92,17 +97,17 @@ def test_any_cutting_of_bytes_arrives_whole_in_both_directions(
                 end.stream.write(pieces[number])
         deliver(one, other)
         if steps:
-            other.takes(steps.popleft())
-        assert other.untaken <= WINDOW_BYTES
-        assert one.untaken <= WINDOW_BYTES
-    while one.untaken or other.untaken or one.stream.pending or other.stream.pending:
+            other.consume(steps.popleft())
+        assert other.unconsumed <= WINDOW_BYTES
+        assert one.unconsumed <= WINDOW_BYTES
+    while one.unconsumed or other.unconsumed or one.stream.pending or other.stream.pending:
         for end in (one, other):
-            end.takes(WINDOW_BYTES)
+            end.consume(WINDOW_BYTES)
             end.stream.acknowledge()
         deliver(one, other)
-    assert other.got == b"".join(there)
-    assert one.got == b"".join(back)
-    assert not one.breaks + other.breaks
+    assert other.received_data == b"".join(there)
+    assert one.received_data == b"".join(back)
+    assert not one.failures + other.failures
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=2, max_size=8), st.data())
@@ -113,24 +118,24 @@ def test_a_lost_message_fails_the_stream_and_nothing_after_it_arrives(
     lost = data.draw(st.integers(0, len(pieces) - 2))
     for piece in pieces:
         one.stream.write(piece)
-    del one.letters[lost]
+    del one.messages[lost]
     deliver(one, other)
-    assert other.got == b"".join(pieces[:lost])
-    assert (other.breaks, other.ends, other.stream.over) == (1, 1, True)
+    assert other.received_data == b"".join(pieces[:lost])
+    assert (other.failures, other.closings, other.stream.over) == (1, 1, True)
 
 
 def test_at_most_a_window_is_in_flight() -> None:
     one, other = End(), End()
     assert one.stream.send(b"x" * (WINDOW_BYTES + 1)) == WINDOW_BYTES
     assert one.stream.full
-    assert all(len(said["data"]) <= MESSAGE_BYTES * 4 // 3 + 4 for said in one.letters)
+    assert all(len(said["data"]) <= MESSAGE_BYTES * 4 // 3 + 4 for said in one.messages)
     one.stream.write(b"y")
     assert one.stream.pending == 1
     deliver(one, other)
-    assert len(other.got) == WINDOW_BYTES
-    other.takes(ACKNOWLEDGE_BYTES)
+    assert len(other.received_data) == WINDOW_BYTES
+    other.consume(ACKNOWLEDGE_BYTES)
     deliver(one, other)
-    assert (one.stream.pending, other.got[-1:], one.writable_times) == (0, b"y", 1)
+    assert (one.stream.pending, other.received_data[-1:], one.writable_times) == (0, b"y", 1)
 
 
 def test_a_server_that_exceeds_the_window_fails_the_stream() -> None:
@@ -138,8 +143,8 @@ def test_a_server_that_exceeds_the_window_fails_the_stream() -> None:
     one.stream.write(b"x" * WINDOW_BYTES)
     deliver(one, other)
     other.stream.take({"line": "a line", "n": other.stream.seen + 1, "took": 0, "data": "eHg="})
-    assert other.breaks == 1
-    assert len(other.got) == WINDOW_BYTES
+    assert other.failures == 1
+    assert len(other.received_data) == WINDOW_BYTES
 
 
 def test_a_last_word_follows_queued_bytes_and_other_words_overtake_them() -> None:
@@ -149,17 +154,17 @@ def test_a_last_word_follows_queued_bytes_and_other_words_overtake_them() -> Non
     one.stream.send_word("size", 90, 20)
     deliver(one, other)
     assert other.words == [("size", [90, 20])]
-    other.takes(WINDOW_BYTES)
+    other.consume(WINDOW_BYTES)
     deliver(one, other)
     assert other.words == [("size", [90, 20]), ("end", [])]
-    assert len(other.got) == WINDOW_BYTES + 1
+    assert len(other.received_data) == WINDOW_BYTES + 1
 
 
 def test_late_acknowledgements_count() -> None:
     one, other = End(), End()
     one.stream.write(b"hello")
     deliver(one, other)
-    other.takes(5)
+    other.consume(5)
     deliver(one, other)
     assert one.stream.in_flight == 5
     other.stream.acknowledge()

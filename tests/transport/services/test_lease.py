@@ -25,12 +25,12 @@ from chatd.transport.services.lease import (
     Lease,
 )
 from tests.conftest import LoggedFailures
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Client, User, result_of
 
 
-class Far:
-    """A cluster that answers, or does not."""
+class LeaseStore:
+    """The store that keeps the lease; it can stop answering."""
 
     def __init__(self) -> None:
         self.answering = True
@@ -53,29 +53,30 @@ class Leased:
     """A server with a lease, in a cluster of two."""
 
     def __init__(self) -> None:
-        self.town = Town()
-        self.server = self.town.servers[0]
+        self.cluster = ChatCluster()
+        self.server = self.cluster.servers[0]
         self.clock = Clock()
-        self.far = Far()
+        self.lease_store = LeaseStore()
         self.admission = Admission(10, None)
         self.lease = Lease(
             self.server.chat,
             self.server.cluster,
-            self.far,
+            self.lease_store,
             self.clock,
             lambda: self.server.now,
             self.admission,
         )
         self.lease.startService()
 
-    def passes(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
+        """Advance the clocks of both servers in steps of a check."""
         for _ in range(int(seconds / CHECK_SECONDS)):
             self.server.now += CHECK_SECONDS
             self.clock.advance(CHECK_SECONDS)
-            other = self.town.servers[1]
+            other = self.cluster.servers[1]
             other.now += CHECK_SECONDS
             other.cluster.heartbeat(other.now)
-            self.town.settle()
+            self.cluster.deliver_all()
 
 
 def closed(someone: User) -> bool:
@@ -85,8 +86,8 @@ def closed(someone: User) -> bool:
 
 def test_the_lease_is_renewed_every_five_seconds() -> None:
     leased = Leased()
-    leased.passes(60)
-    assert leased.far.asked == 13
+    leased.advance(60)
+    assert leased.lease_store.asked == 13
     ada = leased.server.enters("ada")
     ada.types("/status")
     assert ada.sees() == [
@@ -103,15 +104,15 @@ def test_the_lease_is_renewed_every_five_seconds() -> None:
 def test_users_are_disconnected_before_others_may_have_their_nick() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
-    bob = leased.town.servers[1].enters("bob")
-    leased.town.settle()
+    bob = leased.cluster.servers[1].enters("bob")
+    leased.cluster.deliver_all()
     bob.sees()
-    leased.far.answering = False
-    leased.passes(FENCE_SECONDS)
+    leased.lease_store.answering = False
+    leased.advance(FENCE_SECONDS)
     assert not closed(ada)
     assert f"-- {AWAY_NOW}" in ada.sees()
     ada.sees()
-    leased.passes(CHECK_SECONDS)
+    leased.advance(CHECK_SECONDS)
     assert closed(ada)
     assert ada.sees() == [f"-- {LOST}"]
     assert leased.admission.enter("192.0.2.1", 0.0) == AWAY
@@ -121,30 +122,30 @@ def test_users_are_disconnected_before_others_may_have_their_nick() -> None:
 
 def test_users_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_does() -> None:
     leased = Leased()
-    leased.passes(1)
+    leased.advance(1)
     ada = leased.server.enters("ada")
     ada.sees()
-    leased.far.answering = False
-    leased.passes(4)
+    leased.lease_store.answering = False
+    leased.advance(4)
     assert ada.sees() == []  # nothing was asked that it has not answered
-    leased.passes(1)
+    leased.advance(1)
     leased.server.chat.unacknowledged.count = 1  # as if somebody's line waited
-    leased.passes(UNANSWERED_SECONDS)
+    leased.advance(UNANSWERED_SECONDS)
     assert ada.sees() == [f"-- {AWAY_NOW}"]
-    leased.passes(5)
+    leased.advance(5)
     assert ada.sees() == []
-    leased.far.answering = True
-    leased.passes(2)  # it is asked every second now
+    leased.lease_store.answering = True
+    leased.advance(2)  # it is asked every second now
     assert ada.sees() == [f"-- {REACHABLE_NOTICE}"]
-    leased.passes(60)
+    leased.advance(60)
     assert ada.sees() == []
 
 
 def test_new_users_and_renames_are_refused_meanwhile_at_once() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
-    leased.far.is_up = False
-    leased.passes(BLIP_SECONDS + CHECK_SECONDS)
+    leased.lease_store.is_up = False
+    leased.advance(BLIP_SECONDS + CHECK_SECONDS)
     ada.sees()
     ada.types("/nick zoe")
     assert ada.sees() == ["-- The cluster does not answer now; try again in a moment."]
@@ -155,10 +156,10 @@ def test_new_users_and_renames_are_refused_meanwhile_at_once() -> None:
 def test_status_says_that_the_cluster_does_not_answer_and_what_is_pending() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
-    leased.passes(1)
-    leased.far.is_up = False
-    leased.passes(BLIP_SECONDS + CHECK_SECONDS)
-    leased.town.branches[0].replicas = (3, 2)
+    leased.advance(1)
+    leased.lease_store.is_up = False
+    leased.advance(BLIP_SECONDS + CHECK_SECONDS)
+    leased.cluster.stores[0].replicas = (3, 2)
     ada.sees()
     ada.types("/status")
     assert ada.sees()[-2:] == [
@@ -169,13 +170,13 @@ def test_status_says_that_the_cluster_does_not_answer_and_what_is_pending() -> N
 
 def test_without_pending_lines_users_are_told_after_the_time_of_an_election() -> None:
     leased = Leased()
-    leased.passes(1)
+    leased.advance(1)
     ada = leased.server.enters("ada")
-    leased.far.answering = False
+    leased.lease_store.answering = False
     ada.sees()
-    leased.passes(3 + ELECTION_SECONDS)
+    leased.advance(3 + ELECTION_SECONDS)
     assert ada.sees() == []
-    leased.passes(1)
+    leased.advance(1)
     assert ada.sees() == [f"-- {AWAY_NOW}"]
 
 
@@ -183,19 +184,19 @@ def test_users_are_told_soon_of_a_lost_connection_but_not_of_a_blip() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     ada.sees()
-    leased.far.is_up = False
-    leased.passes(BLIP_SECONDS)
-    leased.far.is_up = True
-    leased.passes(20)
+    leased.lease_store.is_up = False
+    leased.advance(BLIP_SECONDS)
+    leased.lease_store.is_up = True
+    leased.advance(20)
     assert ada.sees() == []
-    leased.far.is_up = False
-    leased.passes(BLIP_SECONDS + CHECK_SECONDS)
+    leased.lease_store.is_up = False
+    leased.advance(BLIP_SECONDS + CHECK_SECONDS)
     assert ada.sees() == [f"-- {AWAY_NOW}"]
-    leased.far.is_up, leased.far.answering = True, False
-    leased.passes(5)
+    leased.lease_store.is_up, leased.lease_store.answering = True, False
+    leased.advance(5)
     assert ada.sees() == []  # a connection alone keeps nothing
-    leased.far.answering = True
-    leased.passes(2)
+    leased.lease_store.answering = True
+    leased.advance(2)
     assert ada.sees() == [f"-- {REACHABLE_NOTICE}"]
 
 
@@ -203,11 +204,11 @@ def test_a_process_that_stood_still_for_a_while_does_not_blame_the_cluster() -> 
     leased = Leased()
     ada = leased.server.enters("ada")
     ada.sees()
-    leased.far.is_up = False
-    leased.passes(CHECK_SECONDS)
+    leased.lease_store.is_up = False
+    leased.advance(CHECK_SECONDS)
     leased.clock.advance(10)
-    leased.far.is_up = True
-    leased.passes(5)
+    leased.lease_store.is_up = True
+    leased.advance(5)
     assert ada.sees() == []
 
 
@@ -215,19 +216,19 @@ def test_a_cluster_that_stores_messages_answers_although_it_does_not_renew_the_l
     leased = Leased()
     ada = leased.server.enters("ada")
     ada.sees()
-    leased.far.answering = False
+    leased.lease_store.answering = False
     for _ in range(15):
-        leased.far.answers += 1
-        leased.passes(1)
+        leased.lease_store.answers += 1
+        leased.advance(1)
     assert ada.sees() == []
 
 
 def test_users_are_let_in_again_once_the_lease_is_renewed() -> None:
     leased = Leased()
-    leased.far.answering = False
-    leased.passes(60)
-    leased.far.answering = True
-    leased.passes(RENEW_SECONDS)
+    leased.lease_store.answering = False
+    leased.advance(60)
+    leased.lease_store.answering = True
+    leased.advance(RENEW_SECONDS)
     assert leased.admission.enter("192.0.2.1", 0.0) is None
 
 
@@ -245,92 +246,92 @@ def test_detached_sessions_expire_on_a_fenced_server() -> None:
     ada = leased.server.enters("ada")
     leased.server.chat.detached.new_token(ada.session.person)
     assert ada.loses_connection() is not None
-    leased.far.answering = False
-    leased.passes(60)
+    leased.lease_store.answering = False
+    leased.advance(60)
     assert leased.server.chat.people.everyone() == []
 
 
 def test_being_out_of_touch_is_not_logged_as_a_failure(logged_failures: LoggedFailures) -> None:
     leased = Leased()
-    leased.far.answering = False
-    leased.passes(60)
+    leased.lease_store.answering = False
+    leased.advance(60)
     assert logged_failures.flush() == []
 
 
 def said_in(leased: Leased, room: str) -> list[str]:
     """What is kept of a room."""
-    kept = result_of(leased.town.store.before(room, None, 9))
+    kept = result_of(leased.cluster.store.before(room, None, 9))
     assert isinstance(kept, list)
     return [event.text for _, event in kept]
 
 
 def test_an_isolated_server_keeps_rooms_that_others_are_in() -> None:
     leased = Leased()
-    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    ada, bob = leased.server.enters("ada"), leased.cluster.servers[1].enters("bob")
     for one in (bob, ada):
         one.types("/join attic")
-        leased.town.settle()
+        leased.cluster.deliver_all()
     bob.types("hello")
-    leased.far.answering = False
-    leased.town.cut(leased.server)
-    leased.passes(60)
+    leased.lease_store.answering = False
+    leased.cluster.disconnect(leased.server)
+    leased.advance(60)
     assert closed(ada)
     assert said_in(leased, "attic") == ["hello"]
-    leased.far.answering = True
-    leased.town.mend(leased.server)
-    leased.passes(60)
+    leased.lease_store.answering = True
+    leased.cluster.reconnect(leased.server)
+    leased.advance(60)
     assert said_in(leased, "attic") == ["hello"]
 
 
 def test_an_isolated_server_keeps_rooms_that_others_have_joined_since() -> None:
     leased = Leased()
-    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    ada, bob = leased.server.enters("ada"), leased.cluster.servers[1].enters("bob")
     ada.types("/join attic")
-    leased.town.settle()
-    leased.far.answering = False
-    leased.town.cut(leased.server)
+    leased.cluster.deliver_all()
+    leased.lease_store.answering = False
+    leased.cluster.disconnect(leased.server)
     bob.types("/join attic")
     bob.types("hello")
-    leased.passes(60)
+    leased.advance(60)
     assert said_in(leased, "attic") == ["hello"]
 
 
 def test_a_server_that_died_meanwhile_counts_as_gone_on_reconnection() -> None:
     leased = Leased()
-    leased.town.servers[1].enters("bob")
-    leased.town.settle()
-    leased.far.answering = False
-    leased.passes(60)
-    leased.town.cut(leased.town.servers[1])
-    leased.far.answering = True
-    leased.passes(20)
+    leased.cluster.servers[1].enters("bob")
+    leased.cluster.deliver_all()
+    leased.lease_store.answering = False
+    leased.advance(60)
+    leased.cluster.disconnect(leased.cluster.servers[1])
+    leased.lease_store.answering = True
+    leased.advance(20)
     assert leased.server.chat.people.get("bob") is not None
-    leased.passes(20)
+    leased.advance(20)
     assert leased.server.chat.people.get("bob") is None
 
 
 def test_a_server_that_stood_still_keeps_rooms_that_others_have_joined_since() -> None:
     leased = Leased()
-    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    ada, bob = leased.server.enters("ada"), leased.cluster.servers[1].enters("bob")
     ada.types("/join attic")
-    leased.town.settle()
-    leased.town.cut(leased.server)
+    leased.cluster.deliver_all()
+    leased.cluster.disconnect(leased.server)
     bob.types("/join attic")
     bob.types("hello")
     leased.server.now += 100
     leased.clock.advance(100)
     assert closed(ada)
-    leased.town.mend(leased.server)
+    leased.cluster.reconnect(leased.server)
     assert said_in(leased, "attic") == ["hello"]
 
 
 def test_the_reason_of_a_refusing_cluster_is_logged_once_a_minute() -> None:
     leased = Leased()
     with capturedLogs() as logged:
-        leased.passes(REPORT_SECONDS)
+        leased.advance(REPORT_SECONDS)
         assert logged == []
-        leased.far.why = "no space left"
-        leased.passes(REPORT_SECONDS)
+        leased.lease_store.why = "no space left"
+        leased.advance(REPORT_SECONDS)
         assert [event.get("why") for event in logged] == ["no space left"]
-        leased.passes(2 * CHECK_SECONDS)
+        leased.advance(2 * CHECK_SECONDS)
         assert len(logged) == 2

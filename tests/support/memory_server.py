@@ -1,4 +1,4 @@
-"""Wires: a whole server in memory, with fake transports and a clock that tests advance."""
+"""Whole server in memory, with fake transports and a clock that tests advance."""
 
 from collections.abc import Callable
 from ipaddress import ip_network
@@ -22,12 +22,12 @@ from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate
 from chatd.transport.host import Host
 from chatd.transport.relay.streams import Streams
 from chatd.transport.ways import ways_in
-from tests.support.cluster.servers import Branch
+from tests.support.cluster.chat_cluster import ClusterStore
 from tests.support.keys import HOST_KEY
 from tests.support.passwords import Hasher
 
 
-class Transport(StringTransport):
+class FakeTransport(StringTransport):
     """A transport that remembers whether it was aborted."""
 
     aborted = False
@@ -36,47 +36,48 @@ class Transport(StringTransport):
         self.aborted = True
         self.loseConnection()
 
-    def fills(self) -> None:
-        """Let the peer take nothing any more; Twisted may say so again and again."""
+    def stops_reading(self) -> None:
+        """Let the peer read no more; Twisted may pause its producer more than once."""
         assert self.producer is not None
         self.producer.pauseProducing()
         self.producer.pauseProducing()
 
-    def drains(self) -> None:
+    def resumes_reading(self) -> None:
         """Let the peer read again."""
         assert self.producer is not None
         self.producer.resumeProducing()
 
     @property
     def paused(self) -> bool:
+        """Whether the server has stopped reading."""
         return bool(self.producerState == "paused")
 
 
-class Wire:
-    """One connection to the gate of a building."""
+class ClientConnection:
+    """A client's connection to a `MemoryServer`, which answers at the end of the turn."""
 
-    def __init__(self, building: "Building", address: str) -> None:
-        self.building = building
+    def __init__(self, server: "MemoryServer", address: str) -> None:
+        self.server = server
         kind = IPv6Address if ":" in address else IPv4Address
-        self.transport = Transport(peerAddress=kind("TCP", address, 4321))
-        gate = building.factory.buildProtocol(self.transport.getPeer())
+        self.transport = FakeTransport(peerAddress=kind("TCP", address, 4321))
+        gate = server.factory.buildProtocol(self.transport.getPeer())
         assert isinstance(gate, Gate)
         self.gate = gate
         self.gate.makeConnection(self.transport)
 
     def sends(self, data: bytes) -> None:
-        """Receive bytes from the peer."""
+        """Send bytes to the server, unless it has closed the connection."""
         if not self.closed:
             self.gate.dataReceived(data)
 
-    def waits(self) -> None:
-        """Let the peer be silent until it has been probed, and greeted as a netcat."""
-        self.building.clock.pump([SILENCE_SECONDS, PROBE_SECONDS])
-        self.building.turn()
+    def stays_silent(self) -> None:
+        """Send nothing until the gate has probed the client, and greeted it as a netcat."""
+        self.server.clock.pump([SILENCE_SECONDS, PROBE_SECONDS])
+        self.server.end_turn()
 
-    def gets(self) -> bytes:
-        """Return what was sent since the last time, once the turn has ended."""
-        self.building.turn()
+    def receives(self) -> bytes:
+        """End the turn; return the bytes received since the last call."""
+        self.server.end_turn()
         data: bytes = self.transport.value()
         self.transport.clear()
         return data
@@ -86,24 +87,28 @@ class Wire:
         """Whether the server has closed the connection."""
         return bool(self.transport.disconnecting)
 
-    def goes(self) -> None:
+    def loses_connection(self) -> None:
         """Lose the connection."""
         self.gate.connectionLost(Failure(ConnectionResetError()))
 
-    def ends(self) -> None:
-        """End the input of the peer, which still reads."""
+    def ends_input(self) -> None:
+        """Close this direction; the client still reads."""
         self.gate.readConnectionLost()
 
 
-class Building:
-    """A server with one port."""
+class MemoryServer:
+    """A server with one port.
+
+    The gate recognises the protocol of a connection, unless one is ``declared``.  With
+    ``cluster_store``, which is its store and its bus, it is one server of a cluster.
+    """
 
     def __init__(
         self,
         declared: str | None = None,
         *,
         flood: Rate | None = None,
-        most: int = 1000,
+        max_connections: int = 1000,
         per_address: PerAddress | None = None,
         proxies: tuple[str, ...] = (),
         motd: tuple[str, ...] = (),
@@ -111,23 +116,25 @@ class Building:
         joins: str = "fold",
         operator: Key | None = None,
         store: MemoryStore | None = None,
-        branch: Branch | None = None,
+        cluster_store: ClusterStore | None = None,
         allowed: Callable[[], AllowList | None] = everybody,
     ) -> None:
         self.clock = Clock()
-        self.store = store or branch or MemoryStore()
+        self.store = store or cluster_store or MemoryStore()
         environment = Environment(
             self._schedule,
             lambda step: self.clock.callLater(DETACHED_SECONDS, lambda: step(self.clock.seconds())),
             Hasher(),
-            incarnation=branch.name if branch is not None else "0",
+            incarnation=cluster_store.name if cluster_store is not None else "0",
         )
         options = Options(preferences=Preferences(replay=replay, joins=joins), allowed=allowed)
-        self._cluster = Cluster(branch, self._schedule) if branch is not None else None
+        self._cluster = (
+            Cluster(cluster_store, self._schedule) if cluster_store is not None else None
+        )
         self.chat = Chat(self.store, environment, options, self._cluster or ALONE)
         self.streams: Streams | None = None
-        if branch is not None and self._cluster is not None:
-            self.streams = Streams(self.chat, self._cluster, self.clock, branch.name)
+        if cluster_store is not None and self._cluster is not None:
+            self.streams = Streams(self.chat, self._cluster, self.clock, cluster_store.name)
             self._cluster.start(self.chat, self.streams)
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(
@@ -139,33 +146,33 @@ class Building:
             operators=operators,
             relay=self.streams,
         )
-        self.admission = Admission(most, per_address)
+        self.admission = Admission(max_connections, per_address)
         networks = tuple(ip_network(proxy) for proxy in proxies)
         ways = ways_in(self.host, HOST_KEY)
         self.factory = GateFactory(Door(self.host, self.admission, ways, declared, networks))
 
     @property
     def cluster(self) -> Cluster:
-        """The other servers, where there are any."""
+        """The cluster that the server is in."""
         assert self._cluster is not None
         return self._cluster
 
     def _schedule(self, step: Callable[[], None]) -> None:
         self.clock.callLater(0, step)
 
-    def turn(self) -> None:
-        """Let the reactor's turn end."""
+    def end_turn(self) -> None:
+        """End the reactor's turn."""
         self.clock.advance(0)
 
-    def connects(self, address: str = "192.0.2.1") -> Wire:
+    def connects(self, address: str = "192.0.2.1") -> ClientConnection:
         """Return a new connection."""
-        return Wire(self, address)
+        return ClientConnection(self, address)
 
-    def enters(self, nick: str = "") -> Wire:
-        """Return the connection of a netcat that is in the lobby and has read the greeting."""
-        wire = self.connects()
-        wire.waits()
+    def enters(self, nick: str = "") -> ClientConnection:
+        """Return a new connection of a netcat, in the lobby, which has read the greeting."""
+        connection = self.connects()
+        connection.stays_silent()
         if nick:
-            wire.sends(b"/nick %s\n" % nick.encode())
-        wire.gets()
-        return wire
+            connection.sends(b"/nick %s\n" % nick.encode())
+        connection.receives()
+        return connection

@@ -1,4 +1,6 @@
-"""SSH clients of a whole server, through its gate, in memory: for tests of shells and commands."""
+"""SSH clients of a whole server in memory, through its gate: for tests of shells and commands."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from typing import cast
@@ -12,11 +14,11 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
 from chatd.wire.ssh import Fields, string, uint32
-from tests.support.cluster.servers import Branch
+from tests.support.cluster.chat_cluster import ClusterStore
 from tests.support.displays import TIPS, Display
+from tests.support.memory_server import MemoryServer
 from tests.support.ssh import peer as ssh_peer
 from tests.support.ssh.peer import CLOSE, DATA, EOF, EXTENDED, REQUEST, SUCCESS, Peer
-from tests.support.wires import Building
 
 COLUMNS, ROWS = 80, 24
 GREETING = "-- You are ann in lobby, alone so far; /help says what you can do."
@@ -24,35 +26,39 @@ GREETING = "-- You are ann in lobby, alone so far; /help says what you can do."
 GREETED = [GREETING, *TIPS]
 
 
-class Hall(ssh_peer.Server):
-    """A server with a port for ssh, whose host key the client of these tests knows."""
+class SshServer(ssh_peer.Server):
+    """A `MemoryServer` with a port for ssh, under the host key that the tests' clients know."""
 
     def __init__(
         self,
         *,
         flood: Rate | None = None,
-        most: int = 1000,
+        max_connections: int = 1000,
         operator: Key | None = None,
-        branch: Branch | None = None,
+        cluster_store: ClusterStore | None = None,
         allowed: Callable[[], AllowList | None] = everybody,
     ) -> None:
-        self.building = Building(
-            flood=flood, most=most, operator=operator, branch=branch, allowed=allowed
+        self.memory_server = MemoryServer(
+            flood=flood,
+            max_connections=max_connections,
+            operator=operator,
+            cluster_store=cluster_store,
+            allowed=allowed,
         )
-        self.clock: Clock = self.building.clock
-        host = self.building.host
+        self.clock: Clock = self.memory_server.clock
+        host = self.memory_server.host
         ways = ways_in(host, ssh_peer.HOST_KEY)
-        door = Door(host, self.building.admission, ways, declared="ssh")
+        door = Door(host, self.memory_server.admission, ways, declared="ssh")
         # The client only calls buildProtocol.
         self.factory = cast(SSHFactory, GateFactory(door))
 
 
-class Guest:
-    """A user of an ssh client, with their screen."""
+class SshClient:
+    """An ssh client that has logged in, with ``key`` or else without any, and its screen."""
 
-    def __init__(self, hall: Hall, user: bytes = b"ann", *, key: Key | None = None) -> None:
-        self.hall = hall
-        self.peer = Peer(server=hall)
+    def __init__(self, server: SshServer, user: bytes = b"ann", *, key: Key | None = None) -> None:
+        self.server = server
+        self.peer = Peer(server=server)
         if key is not None:
             self.peer.login(key)
         else:
@@ -63,33 +69,33 @@ class Guest:
         self.numbers: list[int] = []
         self.channel = -1
 
-    def opens(
+    def opens_shell(
         self,
         terminal: bytes | None = None,
         *,
         environment: tuple[tuple[bytes, bytes], ...] = (),
         window: int = 1 << 20,
-    ) -> "Guest":
-        """Open a channel with a shell, on a terminal of this type or on none."""
+    ) -> SshClient:
+        """Open a channel with a shell, on a terminal of the given type or on none."""
         self.channel = self.peer.open(window=window)
         for name, value in environment:
-            asked = string(name) + string(value)
-            assert self.peer.request(self.channel, b"env", asked) == [SUCCESS]
+            variable = string(name) + string(value)
+            assert self.peer.request(self.channel, b"env", variable) == [SUCCESS]
         if terminal is not None:
             size = uint32(COLUMNS) + uint32(ROWS) + 2 * uint32(0)
-            asked = string(terminal) + size + string(b"\0")
-            assert self.peer.request(self.channel, b"pty-req", asked) == [SUCCESS]
+            request = string(terminal) + size + string(b"\0")
+            assert self.peer.request(self.channel, b"pty-req", request) == [SUCCESS]
         assert SUCCESS in self.peer.request(self.channel, b"shell")
         return self
 
-    def runs(self, command: bytes, *, window: int = 1 << 20) -> "Guest":
-        """Open a channel with an exec command."""
+    def runs(self, command: bytes, *, window: int = 1 << 20) -> SshClient:
+        """Open a channel and execute a command."""
         self.channel = self.peer.open(window=window)
         assert SUCCESS in self.peer.request(self.channel, b"exec", string(command))
         return self
 
-    def asks(self, kind: bytes, data: bytes = b"", *, reply: bool = False) -> None:
-        """Send a request for the channel."""
+    def sends_request(self, kind: bytes, data: bytes = b"", *, reply: bool = False) -> None:
+        """Send a request of a kind for the channel."""
         payload = uint32(self.channel) + string(kind) + bytes((reply,)) + data
         self.peer.send(REQUEST, payload)
 
@@ -97,13 +103,13 @@ class Guest:
         """Type a text."""
         self.peer.type(self.channel, text.encode())
 
-    def ends(self) -> None:
-        """End the input."""
+    def ends_input(self) -> None:
+        """Send the end of input."""
         self.peer.send(EOF, uint32(self.channel))
 
-    def gets(self) -> bytes:
-        """End the reactor's turn; return the output since the last call."""
-        self.hall.building.turn()
+    def receives(self) -> bytes:
+        """End the reactor's turn; return the output received since the last call."""
+        self.server.memory_server.end_turn()
         text = b""
         for number, payload in self.peer.take():
             self.numbers.append(number)
@@ -113,17 +119,17 @@ class Guest:
                 self.errors += Fields(payload[8:]).string()
             elif number == REQUEST:
                 self.requests.append(payload[4:])
-        self.display.takes(text)
+        self.display.feed(text)
         return text
 
     def sees(self) -> list[str]:
         """Return the rows of the screen."""
-        self.gets()
+        self.receives()
         return self.display.lines
 
     @property
     def status(self) -> int | None:
-        """The exit status, once it was sent."""
+        """The exit status; None until it is received."""
         for request in self.requests:
             fields = Fields(request)
             if fields.string() == b"exit-status":
