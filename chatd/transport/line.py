@@ -79,7 +79,12 @@ class LineProtocol(LineReceiver):
         self.conversation.begin(Visitor(address=self._arrival.address))
 
     def readConnectionLost(self) -> None:
-        """Tell the program that the client will send nothing more; it may still read."""
+        """Take what has no line end as a line, then tell the program that no more will come."""
+        self.paused = False  # nothing is left to pause, and these lines come before the end
+        self.dataReceived(b"")
+        rest = self.clearLineBuffer().removesuffix(_IAC).removesuffix(b"\r")
+        if rest and not self._skipping:
+            self.dataReceived(rest + self.delimiter)
         self._connection.program.input_ended()
 
     def writeConnectionLost(self) -> None:
@@ -92,7 +97,13 @@ class LineProtocol(LineReceiver):
     # Bytes to lines -------------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
-        """Receive the lines that these bytes complete, or pass raw data on."""
+        """Receive the lines that these bytes complete, or pass raw data on.
+
+        A chunk that negotiates is telnet's as a whole, with what is held: a telnet may have sent
+        commands, and its own line ends, before.
+        """
+        if self._negotiates(data) and self._pass_to_telnet(data):
+            return
         self._split(data)
         if self._busyReceiving:  # called by a method that receives something; the loop goes on
             return
@@ -125,8 +136,6 @@ class LineProtocol(LineReceiver):
 
     def _receive_whole(self, line: bytes) -> None:
         """Receive a line whose end has come; it may still have the CR of a CR LF."""
-        if _IAC in line and self._pass_to_telnet(line + self.delimiter):
-            return
         if self._skipping:
             self._skipping = False
             return
@@ -139,8 +148,6 @@ class LineProtocol(LineReceiver):
     def _receive_unfinished(self) -> bool:
         """Receive a line whose end has not come if it is too long already; return whether it is."""
         line, self._buffer = self._buffer, b""
-        if _IAC in line and self._pass_to_telnet(line):
-            return False
         if self._skipping:
             self._buffer = line[-len(self.delimiter) :]  # may begin a line end or a negotiation
             return False
@@ -150,27 +157,35 @@ class LineProtocol(LineReceiver):
         self.lineLengthExceeded(line)
         return True
 
-    def _pass_to_telnet(self, begins: bytes) -> bool:
-        """Let the way in for telnet have these bytes and what follows, if they negotiate."""
-        negotiation, conversation = _NEGOTIATION.search(begins), self.conversation
-        if negotiation is None or conversation is None:
+    def _negotiates(self, data: bytes) -> bool:
+        """Return whether these bytes, after what is held, have a negotiation of telnet."""
+        if not self.line_mode or not (_IAC in data or self._buffer.endswith(_IAC)):
             return False
-        if self._skipping:
-            begins = begins[negotiation.start() :]
-        self.conversation = None
-        self._arrival.door.become("telnet", conversation, begins + self.clearLineBuffer())
-        return True
+        return _NEGOTIATION.search(self._buffer[-1:] + data) is not None
 
-    def rawDataReceived(self, data: bytes) -> None:
-        """Hand bytes to the program that runs instead of this one."""
-        self._connection.program.data_received(data)
+    def _pass_to_telnet(self, data: bytes) -> bool:
+        """Let the way in for telnet have what is held and these bytes; return whether it does."""
+        conversation = self.conversation
+        if conversation is None:
+            return False
+        held = self.clearLineBuffer() + data
+        if self._skipping:  # the rest of the long line is not wanted
+            held = held[held.index(_IAC) :]
+        self.conversation = None
+        self._arrival.door.become("telnet", conversation, held)
+        return True
 
     # Lines ----------------------------------------------------------------------------------------
 
     def lineReceived(self, line: bytes) -> None:
-        """Hand the text of a line to the conversation."""
-        if self.conversation is not None:
-            self.conversation.line(decode(line))
+        """Hand the text of a line to the conversation, or to the server that runs it."""
+        if self.conversation is None:
+            return
+        text, program = decode(line), self._connection.program
+        if program is self:
+            self.conversation.line(text)
+        else:
+            program.data_received(f"{text}\n".encode())
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Take the first ``MAX_LENGTH`` bytes of a long line as a line, and skip the rest of it.
@@ -197,15 +212,13 @@ class LineProtocol(LineReceiver):
     # The rest of the program ----------------------------------------------------------------------
 
     def hand_over(self) -> bytes:
-        """Return the bytes that have not been received; what follows is raw data here."""
-        self._skipping = False
-        rest = self.clearLineBuffer()
-        self.setRawMode()
-        return rest
+        """Return nothing: lines are still split here, and handed over when they are whole."""
+        return b""
 
     def data_received(self, data: bytes) -> None:
-        """Receive lines again, first those in what the other server did not do."""
-        self.setLineMode(data)
+        """Receive the lines that the other server did not do."""
+        for line in data.splitlines():
+            self.lineReceived(line)
 
     def resized(self, columns: int, rows: int) -> None:
         """Do nothing: nothing is drawn."""
@@ -222,12 +235,7 @@ class LineProtocol(LineReceiver):
             self.conversation.ready()
 
     def input_ended(self) -> None:
-        """Take what has no line end as a line, and let the conversation end: no more will come."""
-        self.paused = False  # nothing is left to pause, and these lines come before the end
-        self.dataReceived(b"")
-        rest = self.clearLineBuffer().removesuffix(_IAC).removesuffix(b"\r")
-        if rest and not self._skipping:
-            self.dataReceived(rest + self.delimiter)
+        """Let the conversation end."""
         if self.conversation is not None:
             self.conversation.input_ended()
 

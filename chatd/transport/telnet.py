@@ -97,7 +97,10 @@ class TelnetProtocol(Protocol):
             connection = self.conversation.connection
             assert isinstance(connection, TransportConnection)  # that of plain lines
             self._connection = connection
+            is_run_here = connection.program is self.conversation.program
             self.conversation.continue_in(self)
+            if is_run_here:  # else another server runs it, and still does
+                connection.pass_to(self)
         self.conversation.use(Lines(self.conversation.outbox, self._hide))
         self._codec.offer(self._arrival.probed)
         self._reply()
@@ -190,6 +193,8 @@ class TelnetProtocol(Protocol):
                 colours=self._colours,
                 ansi=self._ansi,
             )
+            if self._connection.program is not self:
+                self._terminal.suspend()
             conversation.use(self._terminal)
             typed, self._lines = self._lines.unfinished, LineCodec()
             if self._settling is None:

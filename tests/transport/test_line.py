@@ -335,6 +335,23 @@ def test_a_telnet_may_negotiate_between_any_two_lines(server: MemoryServer, cut:
     assert bob.receives() == b"ada: three\r\n"
 
 
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"a\rb\n\xff\xfc\x18", b"ada: a\r\nada: b\r\n"),
+        (b"a\r\0b\n\xff\xfc\x18c\r\n", b"ada: a\r\nada: b\r\nada: c\r\n"),
+        (b"\xff\xf9one\n\xff\xfc\x18two\n", b"ada: one\r\nada: two\r\n"),
+    ],
+)
+def test_a_chunk_with_a_negotiation_is_read_as_telnet(
+    server: MemoryServer, sent: bytes, said: bytes
+) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
+    ada.sends(sent)
+    assert bob.receives() == said
+
+
 @pytest.mark.parametrize("cut", range(4))
 def test_a_telnet_may_negotiate_in_a_line_that_is_too_long(server: MemoryServer, cut: int) -> None:
     bob, ada = server.enters("bob"), server.enters("ada")

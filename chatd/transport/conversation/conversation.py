@@ -286,9 +286,8 @@ class Conversation:
             self._show_question()
 
     def continue_in(self, program: InputProgram) -> None:
-        """Continue in another way in, whose program runs in the connection from now on."""
+        """Continue in another way in, whose program is that of the conversation from now on."""
         self.program = program
-        self.connection.pass_to(program)
 
     def connection_lost(self) -> None:
         """End the conversation, whose connection is gone; its session may be resumed."""

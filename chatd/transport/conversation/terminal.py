@@ -297,6 +297,10 @@ class Terminal:
         self.leave()
         return typed.encode()
 
+    def suspend(self) -> None:
+        """Draw nothing until `come_back`: another server has drawn this screen, and still does."""
+        self._left = True
+
     def come_back(self) -> None:
         """Draw from the next row on: what another server left on the screen is not known."""
         self._left = self._brackets_pastes = False

@@ -168,8 +168,9 @@ class Handover:
             self._come_back,
             self._disconnect,
             finish=lambda status: handed.connection.outbox.close(),
-            lost=handed.program.lost,
-            resized=handed.program.resized,
+            # The program may be another one by then: plain lines turn out to be a telnet's.
+            lost=lambda: handed.program.lost(),
+            resized=lambda columns, rows: handed.program.resized(columns, rows),
             ask=handed.ask_client,
             take_answer=handed.take_answer,
         )

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chatd.chat.limits import DEAD_SECONDS
+from chatd.chat.limits import DEAD_SECONDS, LINE_BYTES
 from chatd.transport.relay.edge import BROKEN, GONE, Edge
 from chatd.transport.relay.streams import LIVENESS_SECONDS, STREAMS_PER_SERVER
 from chatd.wire.ssh import uint32
@@ -333,6 +333,72 @@ def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection(
     assert cluster.receives(netcat)[-1] == "-- Goodbye."
     assert cluster.receives(bob) == ["ann: last words"]
     assert netcat.closed
+
+
+def test_a_relayed_netcat_that_turns_out_to_be_a_telnet_goes_on_as_one(
+    cluster: ServerCluster,
+) -> None:
+    ann(cluster, "swordfish")
+    bob, netcat = cluster.netcat(1), cluster.netcat(1)
+    log_in(cluster, netcat)
+    cluster.receives(bob)
+    netcat.sends(b"a\xff\xfc\x18b\n")
+    assert b"\xff\xfb" in netcat.receives()  # it is answered as a telnet is
+    cluster.receives(netcat)
+    assert cluster.receives(bob) == ["ann: ab"]
+    netcat.sends(b"c\r\0\xff\xf6")
+    assert b"[yes]" in netcat.receives()
+    cluster.receives(netcat)
+    assert cluster.receives(bob) == ["ann: c"]
+    netcat.loses_connection()
+    cluster.deliver_all()
+    assert (session_count(cluster), stream_counts(cluster)) == (1, [0, 0])
+
+
+def test_the_rest_of_a_long_line_is_skipped_though_the_connection_is_relayed_meanwhile(
+    cluster: ServerCluster,
+) -> None:
+    ann(cluster, "swordfish")
+    bob, netcat = cluster.netcat(1), cluster.netcat(1)
+    cluster.receives(bob)
+    log_in(cluster, netcat, b"y" * (LINE_BYTES + 900))
+    netcat.sends(b"rest\nnext\n")
+    cluster.receives(netcat)
+    assert cluster.receives(bob)[-2:] == [f"ann: {'y' * LINE_BYTES}", "ann: next"]
+
+
+@pytest.mark.parametrize(
+    ("last", "said"), [(b"x\xff", ["ann: x"]), (b"\xff", []), (b"x", ["ann: x"])]
+)
+def test_a_relayed_netcat_may_end_in_the_middle_of_a_line(
+    cluster: ServerCluster, last: bytes, said: list[str]
+) -> None:
+    ann(cluster, "swordfish")
+    bob, netcat = cluster.netcat(1), cluster.netcat(1)
+    log_in(cluster, netcat)
+    cluster.receives(bob)
+    netcat.sends(last)
+    netcat.ends_input()
+    cluster.run_for(2)
+    assert cluster.receives(netcat) == ["-- Goodbye."]
+    assert cluster.receives(bob) == said
+
+
+def test_nothing_is_drawn_here_for_a_relayed_telnet_whose_terminal_is_set_up_late(
+    cluster: ServerCluster,
+) -> None:
+    ann(cluster, "swordfish")
+    telnet = Telnet(cluster.server(1).memory_server.connects())
+    telnet.answer_times_out()
+    telnet.sends(b"/login ann swordfish\r\n")
+    telnet.receives()
+    cluster.receives(telnet.connection)
+    telnet.connection.sends(b"\xff\xfd\x03\xff\xfd\x01")
+    telnet.connection.receives()
+    telnet.connection.sends(b"\xff\xfb\x1f\xff\xfa\x1f\0\x28\0\x0a\xff\xf0")
+    assert b"\x1b[" not in telnet.connection.receives()
+    telnet.connection.sends(b"\xff\xf6")
+    assert telnet.connection.receives().endswith(b"[yes]\r\n")  # and no prompt
 
 
 def test_a_relayed_telnet_of_plain_lines_quits(cluster: ServerCluster) -> None:
