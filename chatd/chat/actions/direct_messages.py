@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chatd.chat.chat import Chat
 from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
 from chatd.chat.model.entities import Person, Session
 from chatd.chat.peers import SendDirect
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import fold
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
 
 
 def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awaitable[None] | None:

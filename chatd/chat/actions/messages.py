@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chatd.chat.actions.moderation.removal import kick
+from chatd.chat.chat import Chat
 from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Acted, Refused, Role, Said
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Member, Person, Room, Session
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
 
 
 def say(

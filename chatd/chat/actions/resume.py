@@ -6,15 +6,11 @@ theirs by `chatd.chat.entry.entrance`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from chatd.chat.chat import Chat
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.entities import Session
 from chatd.chat.peers import Proof
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
 
 
 def connection_lost(chat: Chat, session: Session, now: float) -> DetachedSession | None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
+from chatd.chat.chat import Chat
+from chatd.chat.model.entities import Person, Session
 from chatd.chat.text.durations import duration
 from chatd.chat.text.sanitizing import safe
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-    from chatd.chat.model.entities import Person, Session
 
 
 def status(chat: Chat, session: Session, now: float) -> list[str]:

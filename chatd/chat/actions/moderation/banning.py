@@ -32,7 +32,7 @@ class ModeratorAct:
     """
 
     chat: Chat
-    person: Person
+    moderator: Person
     room: Room
     now: float
 
@@ -100,7 +100,7 @@ def _check_may_ban(act: ModeratorAct, other: Person) -> None:
     :raises Refused: ``yourself`` or ``outranked``.
     """
     role = act.room.role_of(other)
-    if other is act.person:
+    if other is act.moderator:
         raise Refused("yourself", "You cannot do that to yourself.")
     _check_rank(act, role, other.nick)
 
@@ -113,7 +113,7 @@ def _check_rank(act: ModeratorAct, role: Role, label: str) -> None:
     room = act.room
     if role is Role.OWNER:
         raise Refused("outranked", f"{label} is the owner of {room}, and remains it.")
-    if role is not Role.MEMBER and not outranks(room.role_of(act.person), role):
+    if role is not Role.MEMBER and not outranks(room.role_of(act.moderator), role):
         what = role_phrase(role)
         raise Refused("outranked", f"{label} is {what} of {room}; that is not yours to do.")
 
@@ -137,11 +137,11 @@ def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
     room, account = act.room, _account_of(act.chat, target)
     if account is not None:
         role = room.roles.get(account, Role.MEMBER)
-        if account == act.person.account:
+        if account == act.moderator.account:
             raise Refused("yourself", "You cannot do that to yourself.")
         _check_rank(act, role, label)
     for other in _moderators_covered(act, target):
-        if target.kind is Kind.ADDRESS and other is not act.person:
+        if target.kind is Kind.ADDRESS and other is not act.moderator:
             sentence = f"{label} is also the address of somebody who looks after {room}."
             raise Refused("outranked", sentence)
         _check_may_ban(act, other)
@@ -175,7 +175,7 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     for other in banned:
         if target.kind is Kind.NICK:
             room.follow_nick(other)
-        kick(act.chat, other, room, act.person, new.reason, act.now, new)
+        kick(act.chat, other, room, act.moderator, new.reason, act.now, new)
     if isinstance(found, Person) and target.kind is Kind.NICK:
         room.follow_nick(found)
     return new
@@ -191,21 +191,21 @@ def _revoke_rights(act: ModeratorAct, target: Target) -> None:
 
 
 def _check_moderator(act: ModeratorAct) -> None:
-    rules.check_membership(act.room, act.person)
-    rules.check_role(act.room, act.person, Role.MODERATOR)
+    rules.check_membership(act.room, act.moderator)
+    rules.check_role(act.room, act.moderator, Role.MODERATOR)
 
 
 def _make_ban(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
     seconds, reason = split_duration(words)
     until = act.now + seconds if seconds is not None else None
-    return Ban(target, label, act.person.nick, act.now, until, cut(reason, REASON_LENGTH))
+    return Ban(target, label, act.moderator.nick, act.now, until, cut(reason, REASON_LENGTH))
 
 
 def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:
     subject = f"{ban.label} {term(act.now, ban.until)}"
     act.chat.audit.add(
         act.now,
-        act.person,
+        act.moderator,
         what,
         subject,
         room=act.room,
@@ -226,7 +226,7 @@ def unban(act: ModeratorAct, text: str) -> list[Ban]:
     for each in ended:
         act.room.bans.drop(each.target)
     act.chat.peers.room_changed(act.room)
-    act.chat.audit.add(act.now, act.person, "unban", ended[0].label, room=act.room)
+    act.chat.audit.add(act.now, act.moderator, "unban", ended[0].label, room=act.room)
     return ended
 
 
@@ -247,11 +247,11 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
         ``no-change``, ``bad-duration``, ``too-many``.
     """
     room = act.room
-    other = member_to_act_on(act.chat, act.person, room, nick, Role.MODERATOR)
+    other = member_to_act_on(act.chat, act.moderator, room, nick, Role.MODERATOR)
     if rules.mute_of(room, other, act.now) is not None:
         raise Refused("no-change", f"{other.nick} is muted in {room}.")
     target = _choose_target(act, other)
-    if not act.person.operator:  # operators may mute an owner, too
+    if not act.moderator.operator:  # operators may mute an owner, too
         _check_target(act, target, other.nick)
     new = _make_ban(act, target, other.nick, words)
     if not room.mutes.has_room_for(target, act.now):
@@ -260,8 +260,8 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
     if target.kind is Kind.NICK:
         room.follow_nick(other)
     _audit(act, "mute", new)
-    muted = Muted(act.now, other.nick, act.person.nick, True, new.until, new.reason)
-    act.chat.post(room, muted, act.person)
+    muted = Muted(act.now, other.nick, act.moderator.nick, True, new.until, new.reason)
+    act.chat.post(room, muted, act.moderator)
 
 
 def unmute(act: ModeratorAct, text: str) -> None:
@@ -274,7 +274,7 @@ def unmute(act: ModeratorAct, text: str) -> None:
     _check_moderator(act)
     other = act.chat.people.find(text)
     if other is not None and other in room.members:
-        member_to_act_on(act.chat, act.person, room, text, Role.MODERATOR)
+        member_to_act_on(act.chat, act.moderator, room, text, Role.MODERATOR)
         room.mutes.expire(act.now)
         ended = [each for each in room.mutes if each.target.covers(other.identity)]
         nick = other.nick
@@ -285,5 +285,5 @@ def unmute(act: ModeratorAct, text: str) -> None:
         raise Refused("no-change", f"{nick} is not muted in {room}.")
     for each in ended:
         room.mutes.drop(each.target)
-    act.chat.audit.add(act.now, act.person, "unmute", nick, room=room)
-    act.chat.post(room, Muted(act.now, nick, act.person.nick, False), act.person)
+    act.chat.audit.add(act.now, act.moderator, "unmute", nick, room=room)
+    act.chat.post(room, Muted(act.now, nick, act.moderator.nick, False), act.moderator)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from chatd.chat.chat import Chat
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.model.bans import Ban, Identity
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import CloseRoom, Kick
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-
 
 def kick(
     chat: Chat,
-    person: Person,
+    other: Person,
     room: Room,
     by: Person | None,
     reason: str,
@@ -27,14 +23,14 @@ def kick(
     ``ban`` is the ban that it follows from, if there is one.
     """
     encoded = (str(ban.target), ban.encoded()) if ban is not None else None
-    if chat.peers.forward(person, by, Kick(room.name.key, reason, now, encoded)):
+    if chat.peers.forward(other, by, Kick(room.name.key, reason, now, encoded)):
         return
-    chat.remove_from_room(person, room)
-    if room.uninvite(person):
+    chat.remove_from_room(other, room)
+    if room.uninvite(other):
         chat.persistent.changed(room)
     by_nick, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
-    chat.post(room, Kicked(now, person.nick, by_nick, reason, *term), by or person)
-    chat.deliver(person, PutOut(now, room.name.shown, by_nick, reason, *term))
+    chat.post(room, Kicked(now, other.nick, by_nick, reason, *term), by or other)
+    chat.deliver(other, PutOut(now, room.name.shown, by_nick, reason, *term))
     chat.after_leaving(room, now)
 
 
