@@ -1,4 +1,4 @@
-"""Direct messages: from one person to another, who may be here or be shown them later."""
+"""Direct messages: from one person to another, now or when the addressee is here again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatd.chat.text.names import fold
 def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awaitable[None] | None:
     """Send a message to the person with a nick, or leave it for the owner of an account.
 
-    Return None, or an awaitable of the answer of the addressee's server.
+    Return None, or an awaitable for the answer of the addressee's server.
 
     :raises Refused: ``nobody``, ``not-reading`` or ``away``.
     """
@@ -71,14 +71,14 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
         return
     message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     reached = sum(each.deliver(message) for each in other.sessions)
-    queued = chat.detached.queue(other, message)  # also when a program of theirs was reached
+    queued = chat.detached.queue(other, message)  # even when a program of theirs was reached
     if not (reached or queued):
         raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
     other.last_correspondent = person
 
 
 def leave_for_later(chat: Chat, person: Person, account: Account, text: str, now: float) -> str:
-    """Store a message for the owner of an account until they come; return a notice for its sender.
+    """Store a message until the owner of an account enters; return a notice for its sender.
 
     :raises Refused: ``not-reading``.
     """

@@ -22,7 +22,7 @@ def say(
 ) -> None:
     """Send a message to a room, by default the one with the focus; with ``act`` an action (/me).
 
-    ``acknowledge`` is called with the outcome, once it is stored or could not be.
+    ``acknowledge`` is called with the outcome, once the message is stored or has failed to be.
 
     :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow`` or ``shouting``.
     """
@@ -53,9 +53,9 @@ def post_without_joining(
 
 
 def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
-    """Send a message to every room of a person, which each member is shown once.
+    """Send a message to every room of a person; each recipient is shown it once.
 
-    Return the number of people that it is sent to.
+    Return the number of recipients.
 
     :raises Refused: as `say`, when it may not be sent to one of the rooms.
     """
@@ -76,7 +76,7 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
 
 
 def refuse_shouting(chat: Chat, person: Person, member: Member, room: Room, now: float) -> None:
-    """Refuse a message in capitals; a member who was warned before is kicked if the room says so.
+    """Refuse a message in capitals; kick a member who was warned before, if the room is set to.
 
     :raises Refused: ``shouting``, unless they were kicked.
     """

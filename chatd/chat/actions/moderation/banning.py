@@ -1,8 +1,7 @@
-"""Bans and mutes of a room: the right to set them, and the choice of what a ban covers.
+"""Bans and mutes of a room: who may set them, and what a ban covers.
 
-A person who is named is banned by what identifies them most reliably: their account, else the ssh
-key they came with, else their address.  If that would cover a moderator as well, their nick is
-banned.
+A ban of a person covers what identifies them most reliably: their account, else the ssh key they
+connected with, else their address.  If that would cover a moderator as well, it covers their nick.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class ModeratorAct:
 
 
 def targets_of(person: Person) -> Iterator[Target]:
-    """Return the targets that a ban of a person may have, the most reliable first."""
+    """Return the possible targets for a ban of a person, the most reliable first."""
     identity = person.identity
     if identity.account is not None:
         yield Target(Kind.ACCOUNT, identity.account)
@@ -52,7 +51,7 @@ def targets_of(person: Person) -> Iterator[Target]:
 
 
 def find_target(chat: Chat, text: str) -> tuple[Target | Person, str]:
-    """Return what a text names, and its label: a person, an account, or a target as written.
+    """Return the person, account or target that a text names, and its label for sentences.
 
     :raises Refused: ``bad-target``, ``bad-nick`` or ``nobody``.
     """
@@ -95,7 +94,7 @@ def _choose_target(act: ModeratorAct, named: Person) -> Target:
 
 
 def _check_may_ban(act: ModeratorAct, other: Person) -> None:
-    """Check that a moderator may ban a person: not themselves, the owner, or one of their rank.
+    """Check that a moderator may ban a person: not themselves, the owner, or an equal in rank.
 
     :raises Refused: ``yourself`` or ``outranked``.
     """
@@ -106,7 +105,7 @@ def _check_may_ban(act: ModeratorAct, other: Person) -> None:
 
 
 def _check_rank(act: ModeratorAct, role: Role, label: str) -> None:
-    """Check that a moderator may ban somebody of a role, who is called ``label``.
+    """Check that a moderator may ban a user with a role; ``label`` is their name in the refusal.
 
     :raises Refused: ``outranked``.
     """
@@ -119,7 +118,7 @@ def _check_rank(act: ModeratorAct, role: Role, label: str) -> None:
 
 
 def _account_of(chat: Chat, target: Target) -> str | None:
-    """Return the account whose owner a target covers; a nick is taken for the account's name."""
+    """Return the account whose owner a target covers; a nick covers the account of that name."""
     if target.kind is Kind.KEY:
         owner = chat.accounts.of_key(target.value)
         return owner.name.key if owner is not None else None
@@ -127,10 +126,9 @@ def _account_of(chat: Chat, target: Target) -> str | None:
 
 
 def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
-    """Check that a target covers nobody that the moderator may not ban.
+    """Check that a target covers no user whom the moderator may not ban.
 
-    That is checked for all people who are here, and for the owner of an account also when they are
-    not.
+    All people who are here are checked, and the owner of an account even when they are not here.
 
     :raises Refused: ``yourself`` or ``outranked``.
     """
@@ -150,7 +148,7 @@ def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
 def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     """Ban a person, an account or a target from a room; return the ban.
 
-    ``words`` are the duration, without which it is for good, and the reason.
+    ``words`` are the duration (for good if there is none) and the reason.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``bad-duration``,
         ``nobody``, ``yourself``, ``outranked``, ``too-many``.
@@ -182,7 +180,7 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
 
 
 def _revoke_rights(act: ModeratorAct, target: Target) -> None:
-    """Take the role and the invitation of an account that is banned."""
+    """Revoke the role and the invitation of an account that is banned."""
     account = _account_of(act.chat, target)
     if account is not None:
         act.room.roles.pop(account, None)
@@ -241,7 +239,7 @@ def _find_bans(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
 
 
 def mute(act: ModeratorAct, nick: str, words: str) -> None:
-    """Mute a member of a room; ``words`` as of `ban`.
+    """Mute a member of a room; ``words`` as for `ban`.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``,
         ``no-change``, ``bad-duration``, ``too-many``.

@@ -1,6 +1,6 @@
-"""What moderators and owners do to members of a room: kicks, roles and invitations.
+"""Actions on the members of a room by moderators and owners: kicks, roles and invitations.
 
-A moderator must outrank the member that they act on; an operator outranks everyone, in every room.
+A moderator must outrank the member they act on; an operator outranks everyone, in every room.
 Bans and mutes are in `chatd.chat.actions.moderation.banning`.
 """
 
@@ -46,9 +46,9 @@ def give_role(chat: Chat, by: Person, room: Room, nick: str, role: Role, now: fl
 
 
 def member_to_act_on(chat: Chat, by: Person, room: Room, nick: str, least: Role) -> Person:
-    """Return the member with a nick, once it is checked that a person may act on them.
+    """Return the member with a nick, after checking that ``by`` may act on them.
 
-    ``least`` is the role that is needed for it.
+    ``least`` is the role required for that.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``not-owner``, ``nobody``, ``yourself``,
         ``outranked``.
@@ -96,7 +96,7 @@ def invite(chat: Chat, by: Person, room: Room, nick: str, now: float) -> Person:
 
 
 def uninvite(chat: Chat, by: Person, room: Room, nick: str, now: float) -> str:
-    """Take back the invitation of a person, or of an account whose owner is not here.
+    """Revoke the invitation of a person, or of an account whose owner is not here.
 
     Return the nick as it is shown.
 
@@ -105,7 +105,8 @@ def uninvite(chat: Chat, by: Person, room: Room, nick: str, now: float) -> str:
     rules.check_membership(room, by)
     rules.check_role(room, by, Role.MODERATOR)
     account = fold(nick)
-    if room.invited_accounts.pop(account, room) is None:
+    if account in room.invited_accounts:
+        del room.invited_accounts[account]
         shown = cut(nick, NICK_LENGTH)
         here = chat.people.find(nick)
         if here is not None:  # they may have been invited as a guest as well

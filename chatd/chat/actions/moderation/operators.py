@@ -57,9 +57,9 @@ def _choose_target(chat: Chat, named: Person) -> Target:
 def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
     """Ban a person, an account or a target from the server.
 
-    Return the ban, and how many people and connections it disconnects.  An address may be banned
-    that is an operator's as well, since operators may enter from a banned address.  Other servers
-    of a cluster disconnect their own people when the record of the ban reaches them.
+    Return the ban, and how many people and connections it disconnects.  An operator's address may
+    be banned, since operators may enter from a banned address.  Other servers of a cluster
+    disconnect their own people when the record of the ban reaches them.
 
     :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
         ``too-many``.
@@ -156,7 +156,7 @@ async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> Non
 
 
 async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:
-    """Give a person on this server another nick, in the name of an operator, and tell them.
+    """Give a person on this server another nick, on behalf of an operator, and tell them.
 
     :raises Refused: as `chatd.chat.chat.Chat.rename`.
     """
@@ -165,7 +165,7 @@ async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: floa
 
 
 def close(chat: Chat, by: Person, room: Room, reason: str, now: float) -> int:
-    """Close a room for good and remove everybody from it; return how many members it had.
+    """Close a room for good and remove all members; return how many there were.
 
     :raises Refused: ``no-change`` for the lobby.
     """

@@ -1,4 +1,4 @@
-"""The settings of a room: the topic, and what /room changes."""
+"""Room settings: the topic, and the settings that /room changes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _set_persistent(chat: Chat, by: Person, room: Room, persistent: bool) -> Non
 
 
 def setting(room: Room, name: str) -> str:
-    """Return a setting as a user would type it; of the key only whether there is one."""
+    """Return a setting as a user would type it; the key only as whether there is one."""
     value = getattr(room.settings, name)
     if name == "history":
         return str(value or "off")
