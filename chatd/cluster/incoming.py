@@ -134,9 +134,9 @@ class Incoming:
                     self._migration.lives_elsewhere(number, server.name)
             people = self._remote.apply(server, message)
         for person in people:
-            self._gather(person)
+            self._merge_connections(person)
 
-    def _gather(self, person: Person) -> None:
+    def _merge_connections(self, person: Person) -> None:
         """Merge the connections of an owner who entered here and on another server simultaneously.
 
         They all run on the first of the two servers by name, unless the connection there is lost.
