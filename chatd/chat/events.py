@@ -1,4 +1,4 @@
-"""Events: what happens in the chat, as frozen values that are told apart by their class.
+"""Events: occurrences in the chat, as frozen values distinguished by their class.
 
 A `RoomEvent` happens in a room, and all members see them in the same order; a `PersonalEvent` is
 for one user alone.  Times are seconds since the epoch, given by the code that makes the event.
@@ -31,7 +31,7 @@ class Recipient(Enum):
     ADDRESSEE = "addressee"
 
 
-# What happens in a room ------------------------------------------------------------------------
+# Room events -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Deleted:
 
 #: Events that the store keeps, with a number each; all others are only shown to present members.
 KeptEvent = Said | Acted | TopicSet
-#: Events that change what the store has kept, and are not kept themselves.
+#: Events that change a stored event, and are not kept themselves.
 Change = Edited | Deleted
 RoomEvent = KeptEvent | Change | Joined | Left | Renamed | Kicked | RoleGiven | Muted | RoomSet
 
@@ -181,7 +181,7 @@ class Entry:
     event: RoomEvent
 
 
-# What is for one user alone --------------------------------------------------------------------
+# Personal events -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

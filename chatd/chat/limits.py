@@ -106,7 +106,7 @@ MARKS_PER_CHARACTER = 8
 
 #: Events that a room's log keeps for listeners that are behind, the bytes of their text in one
 #: style, and the multiple of that for all styles together.  A listener that is further behind
-#: misses events, and is told how many.  While nobody is behind nothing is kept.
+#: misses events, and is told how many.  While no listener is behind, nothing is kept.
 LOG_EVENTS = 2000
 LOG_BYTES = 256 * 1024
 LOG_STYLES = 16

@@ -1,4 +1,4 @@
-"""Peers: what the chat asks of the other servers of its cluster.
+"""Peers: the chat's interface to the other servers of its cluster.
 
 `Alone` is the null implementation, for a server without a cluster.  An action on a person on
 another server is a `RemoteCall`, a value; `chatd.cluster.calls` sends it.  Times are in seconds

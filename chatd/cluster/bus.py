@@ -48,8 +48,8 @@ Migration (`chatd.cluster.migration`):
 
 Streams (`chatd.transport.relay`):
 
-- ``line``: the name of the stream that a message belongs to; ``took``: how many bytes of the
-  other end's have been consumed
+- ``line``: the name of the stream that a message belongs to; ``took``: how many bytes from the
+  other end have been consumed
 - ``open``: asks for a new stream; ``roll``: asks which of these streams are unknown
 """
 

@@ -70,7 +70,7 @@ class Cluster:
         )
         self._bus.listen(self._incoming.receive, self._incoming.answer)
 
-    # What the chat asks: see `chatd.chat.peers.Peers` ---------------------------------------------
+    # For the chat: see `chatd.chat.peers.Peers` ---------------------------------------------------
 
     @property
     def display_name(self) -> str:
@@ -158,7 +158,7 @@ class Cluster:
             rows.append(f"what is said is kept on {counted(replicas, 'machine')}{out}")
         return rows
 
-    # What the services ask ------------------------------------------------------------------------
+    # For the services -----------------------------------------------------------------------------
 
     @property
     def rank(self) -> int:
@@ -203,7 +203,7 @@ class Cluster:
         """Tell the other servers that this one stops."""
         self._outgoing.goodbye()
 
-    # What streams ask -----------------------------------------------------------------------------
+    # For the streams ------------------------------------------------------------------------------
 
     def tell_server(self, server: str, content: State) -> None:
         """Send a message to another server."""

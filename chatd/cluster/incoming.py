@@ -94,7 +94,7 @@ class Incoming:
         """Apply a message if it is the next in sequence; request the full state after a gap."""
         if server.number is None:
             if self._remote.now - server.last_asked >= RESYNC_SECONDS:
-                self._remote.request_full_state(server.name)  # the last one never came in full
+                self._remote.request_full_state(server.name)  # the last one was incomplete
         elif message["n"] == server.number + 1:
             server.number = message["n"]
             self._apply(server, message)

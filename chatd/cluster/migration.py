@@ -55,7 +55,7 @@ class Migration:
         """Stop accepting handovers from other servers, as this one stops as well."""
         self._accepts = False
 
-    # Coming here ----------------------------------------------------------------------------------
+    # Moving here ----------------------------------------------------------------------------------
 
     async def fetch(self, proof: Proof) -> str:
         """Fetch the detached session that a proof is for, with its person.
@@ -161,7 +161,7 @@ class Migration:
             if other is not None:
                 other.ignored_by[person] = None
 
-    # Going there ----------------------------------------------------------------------------------
+    # Moving away ----------------------------------------------------------------------------------
 
     def _proved(self, proof: Proof) -> Person | None:
         """Return the person on this server that a proof is for."""

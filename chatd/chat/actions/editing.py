@@ -77,7 +77,7 @@ async def _own_last_message(chat: Chat, person: Person, room: Room, now: float) 
         if entry is not None:
             message = LastMessage(entry.event.time, entry.number)
     if message is not None and not message.number:
-        await chat.history.last(room, 0)  # reading waits until what was posted is stored
+        await chat.history.last(room, 0)  # reading waits until earlier posts are stored
     if message is None or message.gone or not message.number or now - message.time > EDIT_SECONDS:
         minutes = EDIT_SECONDS // 60
         raise Refused("nothing-said", f"You said nothing in {room} in the last {minutes} minutes.")

@@ -39,7 +39,7 @@ NOTHING = Completion(0, ())
 
 
 def complete(chat: Chat, session: Session, before: str) -> Completion:
-    """Return the completions of the last word of ``before``, with what usually follows them."""
+    """Return the completions of the last word of ``before``, with their usual suffix."""
     start = before.rfind(" ") + 1
     word = before[start:]
     is_message = not before.startswith("/") or before.startswith("//")

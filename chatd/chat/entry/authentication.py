@@ -87,7 +87,7 @@ class Authenticator:
         name = await self.check_attempt(nick, address, now)
         known = self._throttle.is_known(name.key, address)
         self._check_capacity(known=known)
-        # Counted before the check, not after: otherwise many guesses could be made at once.
+        # Counted before the check, not after: otherwise many guesses could be made simultaneously.
         attempt = self._throttle.begin(name.key, address, now)
         own, outside = await self._count_pending(self._is_proved(name, prepared(password)))
         if not (own or outside):

@@ -1,4 +1,4 @@
-"""Passwords: what a valid one is, and the interfaces for hashing and checking them.
+"""Passwords: their validity, and the interfaces for hashing and checking them.
 
 Hashing takes time and memory, so it is awaited and done outside the main thread.  The chat never
 stores or shows a password.

@@ -3,7 +3,7 @@
 The broadcast is built for rooms with thousands of members that nearly all see the same.  No
 listener has a queue: events are appended to one log, and a cursor into it says how far a listener
 has been sent.  Listeners that are up to date share *one* cursor, the audience's, and are grouped by
-style.  A flush at the end of the reactor's turn renders what is new once for each style, and then
+style.  A flush at the end of the reactor's turn renders new events once for each style, and then
 is one loop over the group's bound ``send`` methods, without any bookkeeping for a listener that
 takes everything.
 
@@ -434,7 +434,7 @@ class Audience:
         if not len(log):
             self._special.clear()
         elif len(self._special) > 2 * LOG_EVENTS:
-            # What was hidden from a listener is not missed by it, even after it was dropped:
+            # A listener does not miss an event that was hidden from it, even a dropped one:
             # `_hidden_from` needs these entries for a while longer.
             first = log.first - LOG_EVENTS
             self._special = {at: each for at, each in self._special.items() if at >= first}

@@ -1,4 +1,4 @@
-"""Listener: what a room's audience requires of each connection that it sends to."""
+"""Listener: the interface of a connection to which a room's audience sends."""
 
 from __future__ import annotations
 

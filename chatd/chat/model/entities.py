@@ -1,4 +1,4 @@
-"""Person, room and session: the state of the chat, and who is in which room with what focus.
+"""Person, room and session: the state of the chat, with memberships and focus.
 
 They share a file because they refer to each other: a person has sessions and is in rooms, a room
 has people as members, a session has a person and the focus on one of the rooms.  Only state and
@@ -88,7 +88,7 @@ class Person:
         self.server = ""
         self.lost = False
         self.sessions: list[Session] = []
-        # Empty, a dict takes less than a third of a set, and most people ignore nobody.
+        # Empty, a dict takes less than a third of a set, and most people ignore no user.
         self.ignored: dict[str, None] = {}
         self.ignored_by: dict[Person, None] = {}
         self.last_correspondent: Person | None = None
@@ -103,7 +103,7 @@ class Person:
 
     @property
     def identity(self) -> Identity:
-        """What bans identify this person by."""
+        """The identity by which bans cover this person."""
         return Identity(self.name.key, self.effective_account, self.fingerprint, self.address)
 
     @property
@@ -462,7 +462,7 @@ class Session:
             room.audience.hold(self)
 
     def release(self) -> None:
-        """Catch up in every room, as far as the connection takes it."""
+        """Catch up in every room, as far as the connection has room."""
         for room in tuple(self.person.rooms.values()):
             if self.client.full:
                 return

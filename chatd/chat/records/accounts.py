@@ -1,4 +1,4 @@
-"""Accounts: registered nicks, and how their owners prove who they are.
+"""Accounts: registered nicks, and the proofs of identity of their owners.
 
 A proof is an ssh key, a password, or the answer of an external password checker, which knows users
 by the same names.
@@ -33,7 +33,7 @@ _COMMENT_LENGTH = 60
 class Key:
     """An ssh key of an account; ``added`` in seconds since the epoch.
 
-    ``proved`` says that its owner has logged in with it; anybody can add a public key.
+    ``proved`` says that its owner has logged in with it; any user can add a public key.
     """
 
     fingerprint: str

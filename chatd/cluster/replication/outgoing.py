@@ -1,4 +1,4 @@
-"""Outgoing replication: what this server sends to the others of its cluster.
+"""Outgoing replication: sends this server's people and rooms to the others of its cluster.
 
 It sends states, not events, and numbers its messages: a server that misses a number requests the
 full state, as does one that hears from this server for the first time.
@@ -124,7 +124,7 @@ class Outgoing:
         """Ask another server for its full state."""
         self.send(server, {"again": 1})
 
-    # People who are named in calls, or move -------------------------------------------------------
+    # People named in calls, and migrations --------------------------------------------------------
 
     def introduce(self, person: Person) -> int:
         """Send the others a local person's current state now; return the person's number."""

@@ -71,7 +71,7 @@ class RemotePeople:
             self.servers[name].last_asked = self.now
         self._outgoing.request_full_state(name)
 
-    # Who is where ---------------------------------------------------------------------------------
+    # Lookups --------------------------------------------------------------------------------------
 
     def owner(self, account: str) -> Person | None:
         """Return the owner of an account, by its folded nick, if they are on another server."""
@@ -107,7 +107,7 @@ class RemotePeople:
             return 0, 0.0
         return self._numbers[person], server.last_heard
 
-    # What a server sends --------------------------------------------------------------------------
+    # States from a server -------------------------------------------------------------------------
 
     @contextmanager
     def keeping_empty_rooms(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Bans and mutes of a room: who may set them, and what a ban covers.
+"""Bans and mutes of a room: the right to set them, and the choice of their targets.
 
 A ban of a person covers what identifies them most reliably: their account, else the ssh key they
 connected with, else their address.  If that would cover a moderator as well, it covers their nick.

@@ -120,7 +120,7 @@ def show_announcement(chat: Chat, announced: Announced) -> None:
 
 
 def statistics(chat: Chat, now: float) -> list[str]:
-    """Return what /server stats shows, a line each."""
+    """Return the lines that /server stats shows."""
     people = chat.people.everyone()
     connections = sum(len(person.sessions) for person in people)
     owners = sum(person.account is not None for person in people)

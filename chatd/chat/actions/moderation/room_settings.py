@@ -11,7 +11,7 @@ from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import as_typed, on_or_off
 from chatd.chat.text.sanitizing import cut
 
-#: What ``shouting`` may be: shouted lines are delivered, refused, or cost the membership.
+#: The values of ``shouting``: shouted lines are delivered, refused, or get their sender kicked.
 SHOUTING = ("allow", "warn", "kick")
 #: The settings in the order in which /room shows them.
 SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
