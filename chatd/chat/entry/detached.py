@@ -266,9 +266,7 @@ class DetachedSessions:
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
         session.replaying = Replay(detached.read, detached.waiting)
         await self._resume(session, detached)
-        if (
-            not session.client.is_gone
-        ):  # else the next snapshot includes the events still to be shown
+        if not session.client.is_gone:  # else the next snapshot needs the events still to be shown
             session.replaying = None
 
     async def _resume(self, session: Session, detached: DetachedSession) -> None:
