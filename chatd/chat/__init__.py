@@ -1,1 +1,1 @@
-"""The chat itself: people, rooms and what happens in them; no Twisted, no clock, no I/O."""
+"""The chat itself: people, rooms and their events; no Twisted, no clock, no I/O."""

@@ -1,4 +1,4 @@
-"""Chat: all people and rooms of a server; the object that the ways in and the actions work on.
+"""Chat: all people and rooms on a server; the object that the ways in and the actions work on.
 
 Entering, leaving, renaming, and joining and leaving rooms are here.  Messages are in
 `chatd.chat.actions.messages`, moderation in `chatd.chat.actions.moderation`, and so on.  A
@@ -132,7 +132,7 @@ class Chat:
         return session, remark
 
     async def load(self, now: float) -> None:
-        """Load all records from the store, unless that is done."""
+        """Load all records from the store, unless already loaded."""
         records = (
             self.accounts,
             self.persistent,
@@ -146,7 +146,7 @@ class Chat:
         self.opened = now if self.opened is None else self.opened
 
     def leave(self, session: Session, reason: str, now: float) -> None:
-        """End one session of a person, who leaves the server with the last one."""
+        """End one session of a person; they leave the server with their last one."""
         person = session.person
         if session in person.sessions:
             if session.listens:
@@ -157,9 +157,10 @@ class Chat:
                 self.depart(person, reason, now)
 
     def become(self, session: Session, person: Person, now: float, *, listens: bool = True) -> None:
-        """Make a session one of another person, who is here; the one before may leave by that.
+        """Move a session to another person who is online.
 
-        Unless ``listens``, the caller adds it to the audiences of that person's rooms.
+        The previous one departs if it was their last.  Unless ``listens``, the caller adds the
+        session to the audiences of the new person's rooms.
         """
         before = session.person
         if before is person:
@@ -179,7 +180,7 @@ class Chat:
             self.depart(before, "", now, unseen_by=(session,))
 
     def expire_in_time(self, detached: DetachedSession) -> None:
-        """Let a detached session expire in time, unless somebody resumes it."""
+        """Schedule the expiry of a detached session, unless it is resumed before."""
         self._expire_later(lambda now: self.expire(detached, now))
 
     def expire(self, detached: DetachedSession, now: float) -> None:
@@ -194,7 +195,7 @@ class Chat:
     def depart(
         self, person: Person, reason: str, now: float, unseen_by: Iterable[Session] = ()
     ) -> None:
-        """Let a person leave the server; it is not shown to the sessions in ``unseen_by``."""
+        """Let a person leave the server; their departure is hidden from ``unseen_by``."""
         self.posting.announce(
             person,
             lambda room: Left(
@@ -215,8 +216,7 @@ class Chat:
     def _untie(self, person: Person) -> None:
         """Drop invitations, bans and ignores that go by the nick of a person who leaves.
 
-        Users who ignore a nick that was chosen go on ignoring it; a generated one is a stranger's
-        tomorrow.
+        A chosen nick stays ignored; a generated one may be a stranger's later.
         """
         for room in {**person.invited_into, **person.named_in_bans}:
             room.departed(person)
@@ -268,8 +268,8 @@ class Chat:
             self.peers.room_changed(room)
         if person.ignored_by:
             # Events that are not sent yet have the old nick as their author, and are filtered by it
-            # when they are sent: send them now.  A full connection is sent them later, so that for
-            # its user the old nick stays ignored as well.
+            # when they are sent: send them now.  A full connection is sent them later, so its user
+            # keeps ignoring the old nick as well.
             self.posting.flush(wholly=True)
         for other in person.ignored_by:
             other.ignored[person.name.key] = None
@@ -279,7 +279,7 @@ class Chat:
     # Rooms ----------------------------------------------------------------------------------------
 
     def find_room(self, text: str, person: Person) -> Room:
-        """Return the room of a name that a person typed, if they may know of it.
+        """Return the room with a name that a person typed, if they may know of it.
 
         :raises Refused: ``bad-room`` or ``no-such-room``.
         """
@@ -290,7 +290,7 @@ class Chat:
         return room
 
     def number_of(self, shown: str) -> int:
-        """Return the number of a room by its name as it is shown; 0 when there is none any more."""
+        """Return the number of a room by its name as shown; 0 when it no longer exists."""
         room = self.rooms.get(names.room(shown).key)
         return room.number if room is not None else 0
 
@@ -304,7 +304,7 @@ class Chat:
         )
 
     def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
-        """Make a person a member of a room, which is opened if need be, and give it the focus.
+        """Make a person a member of a room, opened if necessary, and give it the focus.
 
         :raises Refused: ``bad-room``, ``too-many-rooms``, and as
             `chatd.chat.model.rules.check_entry`.
@@ -334,14 +334,14 @@ class Chat:
         return room
 
     def part(self, person: Person, room: Room, reason: str, now: float) -> None:
-        """Let a person leave a room, as they asked to.
+        """Let a person leave a room at their own request.
 
         :raises Refused: ``not-in-room``.
         """
         rules.check_membership(room, person)
         reason = rules.leave_message(room, person, reason, now)
         self.remove_from_room(person, room)
-        if room.is_guarded:  # they may come back until they leave the server
+        if room.is_guarded:  # they may return until they leave the server
             if room.uninvite(person):
                 self.persistent.changed(room)
             room.invite_for_now(person)
@@ -350,14 +350,15 @@ class Chat:
         self.after_leaving(room, now)
 
     def open_room(self, name: Name, ident: str) -> Room:
-        """Return the room of a name, or open it under the id by which the store knows it."""
+        """Return the room with a name; open it, under its id in the store, if it is not open."""
         return self.rooms.get(name.key) or self._open_room(name, ident=ident)
 
     def _open_room(self, name: Name, *, permanent: bool = False, ident: str = "") -> Room:
         self.rooms_made += 1
         made = self.rooms_made
         if not ident:
-            same = permanent or self.peers.is_clustered  # on every server, and after a restart
+            # The id has to be the same on every server, and that of the lobby after a restart.
+            same = permanent or self.peers.is_clustered
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
@@ -384,7 +385,7 @@ class Chat:
         self.after_leaving(room, now)
 
     def after_leaving(self, room: Room, now: float) -> None:
-        """Close a room whose last member has left; one whose owner has left gets another."""
+        """Close a room whose last member has left; choose a new owner if the owner has left."""
         self.posting.follow(room)
         if not (room.members or room.is_persistent):
             self.rooms.pop(room.name.key, None)
@@ -399,7 +400,7 @@ class Chat:
     def give_role(
         self, person: Person, room: Room, role: Role, by: Person | None, now: float
     ) -> None:
-        """Give a member a role, in the name of ``by`` or (None) of the server."""
+        """Give a member a role, on behalf of ``by``, or of the server if None."""
         room.members[person].role = role
         self.peers.forward(person, by, SetRole(room.name.key, role))
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)

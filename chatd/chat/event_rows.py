@@ -1,6 +1,6 @@
 """Event rows: events as JSON values, to be stored or sent to another server.
 
-A row is read as far as it is known: fields and kinds of events of a newer version are skipped.
+Fields and kinds of events that only a newer version knows are skipped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def to_row(event: RoomEvent | PersonalEvent) -> Row:
 
 
 def from_row(made: Mapping[str, Any]) -> Any:
-    """Return the event of a row; None when its kind is not known here."""
+    """Return the event of a row; None when its kind is unknown."""
     kind = _KINDS.get(made["is"])
     if kind is None:
         return None

@@ -1,4 +1,4 @@
-"""Events: what happens in the chat, as frozen values that are told apart by their class.
+"""Events: occurrences in the chat, as frozen values distinguished by their class.
 
 A `RoomEvent` happens in a room, and all members see them in the same order; a `PersonalEvent` is
 for one user alone.  Times are seconds since the epoch, given by the code that makes the event.
@@ -31,7 +31,7 @@ class Recipient(Enum):
     ADDRESSEE = "addressee"
 
 
-# What happens in a room ------------------------------------------------------------------------
+# Room events -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Deleted:
 
 #: Events that the store keeps, with a number each; all others are only shown to present members.
 KeptEvent = Said | Acted | TopicSet
-#: Events that change what the store has kept, and are not kept themselves.
+#: Events that change a stored event, and are not kept themselves.
 Change = Edited | Deleted
 RoomEvent = KeptEvent | Change | Joined | Left | Renamed | Kicked | RoleGiven | Muted | RoomSet
 
@@ -171,8 +171,8 @@ RoomEvent = KeptEvent | Change | Joined | Left | Renamed | Kicked | RoleGiven | 
 class Entry:
     """An event with its place in a room's order.
 
-    ``number`` is the store's; an event that is not kept has the number of the last that was.
-    ``author`` is the folded nick of the user who did it, by which /ignore filters.
+    ``number`` is the store's; an event that is not kept has the number of the last one that was.
+    ``author`` is the folded nick of its author, by which /ignore filters.
     """
 
     room: str
@@ -181,7 +181,7 @@ class Entry:
     event: RoomEvent
 
 
-# What is for one user alone --------------------------------------------------------------------
+# Personal events -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the server refused a request: a code word for programs, a sentence for users."""
+    """A refused request: a code word for programs, and the reason in a sentence for users."""
 
     code: str
     text: str
@@ -209,7 +209,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class PrivateMessage:
-    """A message from one user to another; both are shown it, each for their ``end`` of it."""
+    """A message from one user to another; both are shown it, each with their own ``end``."""
 
     time: float
     sender: str
@@ -306,7 +306,7 @@ PersonalEvent = (
 
 
 class Refused(Exception):  # noqa: N818 - a no, not an error
-    """The chat declines a request, and has changed nothing.
+    """Raised when the chat refuses a request; nothing has changed then.
 
     ``code`` is a word for programs, ``sentence`` is for users.
     """

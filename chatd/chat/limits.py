@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: One line as it comes in.  IRC allows 512 bytes, ssh-chat 1,024 characters, XMPP servers 64 KiB a
+#: One received line.  IRC allows 512 bytes, ssh-chat 1,024 characters, XMPP servers 64 KiB per
 #: stanza; 4 KiB holds a paragraph in any script.  A longer line is cut, and its sender is told.
 LINE_BYTES = 4096
 
@@ -78,7 +78,7 @@ INVITATIONS = 100
 #: Rooms that have a ban or a mute of one user's nick, which follows them when they change it.
 NAMED_IN_BANS = 1000
 
-#: Former members of whom a room in slow mode remembers when they spoke last.
+#: Former members for whom a room in slow mode remembers when they last spoke.
 FORMER_SPEAKERS = 1000
 
 #: Bans, and mutes, of a room; IRC networks give 50 to 200.  Bans of the whole server: a list of
@@ -106,12 +106,12 @@ MARKS_PER_CHARACTER = 8
 
 #: Events that a room's log keeps for listeners that are behind, the bytes of their text in one
 #: style, and the multiple of that for all styles together.  A listener that is further behind
-#: misses events, and is told how many.  While nobody is behind nothing is kept.
+#: misses events, and is told how many.  While no listener is behind, nothing is kept.
 LOG_EVENTS = 2000
 LOG_BYTES = 256 * 1024
 LOG_STYLES = 16
 
-#: Events that a room collects until the end of the reactor's turn; with more it flushes at once.
+#: Events that a room collects until the end of the reactor's turn; with more it flushes now.
 FLUSH_EVENTS = 500
 
 #: Members that are sent something in one turn of the reactor.  The others follow in later turns, so
@@ -170,21 +170,20 @@ DETACHED_PER_ADDRESS = 50
 DETACHED_TAKEN_OVER = 20_000
 
 #: Private messages that a session remembers, in case they turn out not to have arrived: as many as
-#: may have been waiting for the user and were shown at once.
+#: may have been waiting for the user and were shown together.
 PRIVATE_REMEMBERED = OFFLINE_MESSAGES
 
-#: Rooms of which an account remembers how far its owner has read.
+#: Rooms for which an account remembers how far its owner has read.
 BOOKMARKS = 200
 
 #: Messages of one room that are shown when a session is resumed; the others are counted.
 REPLAYED = 500
 
-#: Seconds without an owed answer after which a connection counts as dead when its user connects
-#: anew.
+#: Seconds without an owed answer after which a connection counts as dead when its user reconnects.
 DEAD_SECONDS = 3.0
 
 #: Seconds of silence after which another server of the cluster counts as gone, which is as long as
-#: its lease lasts; and seconds after which it is asked again for a snapshot that came incomplete.
+#: its lease lasts; and seconds after which it is asked again for a snapshot that was incomplete.
 SILENT_SECONDS = 30.0
 RESYNC_SECONDS = 10.0
 
@@ -202,16 +201,16 @@ BATCH_STATES = 500
 BATCH_BYTES = 256 * 1024
 
 #: People whose state a server compares every few seconds with what it has sent to the others,
-#: although every change is sent at once: some 10 ms of its time.
+#: although every change is sent immediately: some 10 ms of its time.
 CHECKED_AT_ONCE = 2000
-#: The name of a server for people: that of a host (RFC 1035: 253).
+#: The display name of a server: that of a host (RFC 1035: 253).
 DISPLAY_NAME_LENGTH = 253
 
-#: People who have gone to another server, and of whom it is remembered to which: remote calls for
-#: them that still come here were sent before the others knew, some milliseconds ago.
+#: People who have moved to another server and whose new server is remembered: remote calls for them
+#: that still arrive here were sent before the others knew, some milliseconds ago.
 MIGRATIONS_REMEMBERED = 1000
 
-#: Names that one answer lists; the others are counted.
+#: Names that one answer lists; the others are only counted.
 LISTED = 200
 
 #: People, or rooms, that are considered for one completion, the newest of them: half a millisecond.
@@ -235,6 +234,6 @@ class Rate:
     per_second: float = 2.0
 
 
-#: New passwords from one address: a class of pupils that registers at once, then one in ten
-#: seconds.  Each takes as long as a check, and most make an account that stays.
+#: New passwords from one address: a school class that registers together, then one in ten seconds.
+#: Each takes as long as a check, and most create an account that stays.
 NEW_PASSWORDS = Rate(30, 0.1)

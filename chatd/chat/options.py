@@ -12,14 +12,14 @@ from chatd.chat.records.server_access import AllowList, everybody
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The services of the process to a chat, which has no clock and no reactor of its own.
+    """The services that the process gives to a chat, which has no clock and no reactor of its own.
 
     ``schedule`` calls a function at the end of the reactor's turn.  ``expire_later`` calls one
     after the seconds for which a detached session is kept, with the time then in seconds since the
     epoch.  ``hasher`` hashes and checks passwords; ``checker``, if there is one, checks those of
-    users from outside the chat.  ``incarnation`` is another word each time that a server starts, by
-    which message ids are unique.  ``make_token`` makes a word that nobody can guess; without it
-    guests are given no token.
+    users from outside the chat.  ``incarnation`` is a word that differs after every restart, which
+    makes message ids unique.  ``make_token`` makes a word that cannot be guessed; without it guests
+    are given no token.
     """
 
     schedule: Callable[[Callable[[], None]], object]
@@ -36,7 +36,7 @@ class Options:
 
     ``lobby`` is the name of the room that always exists, ``shouting`` the setting of that name of
     new rooms, ``preferences`` those of users who have set none.  ``allowed`` returns the allow list
-    of the server, or None when everybody may enter.
+    of the server, or None when everyone may enter.
     """
 
     lobby: str = "lobby"

@@ -1,8 +1,8 @@
-"""Peers: what the chat asks of the other servers of its cluster.
+"""Peers: the chat's interface to the other servers of its cluster.
 
-`Alone` answers for a server that has none.  An action on a person of another server is a
-`RemoteCall`, a value; how it travels is in `chatd.cluster.calls`.  Times are in seconds since the
-epoch.
+`Alone` is the null implementation, for a server without a cluster.  An action on a person on
+another server is a `RemoteCall`, a value; `chatd.cluster.calls` sends it.  Times are in seconds
+since the epoch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Proof:
     token: str = ""
 
 
-# Remote calls: rooms are named by their folded names unless it says otherwise ---------------------
+# Remote calls: rooms go by their folded names unless stated otherwise -----------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Kick:
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """Show a person an invitation into a room, by the name of the room as it is shown."""
+    """Show a person an invitation into a room; ``room`` is its name as shown."""
 
     time: float
     room: str
@@ -70,7 +70,7 @@ class SetRole:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Show everybody an announcement of an operator."""
+    """Show everyone an operator's announcement."""
 
     time: float
     text: str
@@ -78,7 +78,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class CloseRoom:
-    """Close a room and remove everybody from it."""
+    """Close a room and remove all members."""
 
     room: str
     reason: str
@@ -87,7 +87,7 @@ class CloseRoom:
 
 @dataclass(frozen=True, slots=True)
 class SendDirect:
-    """Show a person a direct message; the answer has ``waits`` when it is left for later."""
+    """Show a person a direct message; the answer has ``waits`` if it is left for later."""
 
     time: float
     text: str
@@ -95,7 +95,7 @@ class SendDirect:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Give a person another nick, as an operator chose it."""
+    """Give a person another nick, chosen by an operator."""
 
     nick: str
     time: float
@@ -103,7 +103,7 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class LastActive:
-    """Ask when a person was active last; the answer has it as ``active``."""
+    """Ask when a person was last active; the answer has it as ``active``."""
 
 
 RemoteCall = (
@@ -129,7 +129,7 @@ class Peers(Protocol):
 
     @property
     def display_name(self) -> str:
-        """The name of this server for people; empty when it is alone."""
+        """The display name of this server; empty when it is alone."""
 
     def is_remote(self, person: Person) -> bool:
         """Whether a person is on another server."""
@@ -137,43 +137,43 @@ class Peers(Protocol):
     def owner(self, account: str) -> Person | None:
         """Return the owner of an account, by its folded nick, if they are on another server."""
 
-    # Changes of this server, for the others
+    # Changes on this server, for the others
 
     def person_changed(self, *people: Person) -> None:
-        """Replicate people of this server, who may have changed, at the end of the turn."""
+        """Schedule people on this server, who may have changed, for replication after the turn."""
 
     def room_changed(self, room: Room, *, closed: bool = False) -> None:
-        """Replicate a room that may have changed at the end of the turn; one that closed at once.
+        """Schedule a changed room for replication after the turn; send it now if ``closed``.
 
-        Otherwise a user could open it anew before the other servers know.
+        Otherwise a user could reopen a closed room before the other servers know.
         """
 
     def displaced(self, person: Person, by: Person) -> None:
-        """Take the nick of a person on another server, who may be gone, for another person."""
+        """Remove a person on another server, who may be gone, as their nick has gone to ``by``."""
 
     # Calls
 
     def forward(self, to: Person, by: Person | None, call: RemoteCall) -> bool:
-        """Let the server of a person do something there, in the name of ``by`` if there is one.
+        """Forward a call to a person's server on behalf of ``by``; return whether it was forwarded.
 
-        Return False when the person is here: the caller does it.
+        It is not when the person is here: then the caller carries it out.
         """
 
     def request(
         self, to: Person, by: Person, call: RemoteCall
     ) -> Awaitable[Mapping[str, Any]] | None:
-        """As `forward`, with an answer to be awaited; None when the person is here.
+        """Forward a call and return an awaitable for its answer; None when the person is here.
 
-        :raises Refused: when it is awaited: as that server says, ``nobody`` or ``away``.
+        :raises Refused: when awaited: that server's refusal, ``nobody`` or ``away``.
         """
 
     def broadcast(self, by: Person, call: RemoteCall) -> None:
-        """Let every other server do something, in the name of ``by``."""
+        """Send a call to every other server, on behalf of ``by``."""
 
     async def fetch(self, proof: Proof) -> str:
         """Fetch the detached session that a proof is for from another server, if there is one.
 
-        Return the server where that person has a connection that works; they stay there.
+        Return the server where that person has a working connection; they stay there.
         """
 
     # Records, rooms and status
@@ -182,14 +182,14 @@ class Peers(Protocol):
         """Apply a record that another server has written, or (None) deleted."""
 
     def may_drop(self, room: Room) -> bool:
-        """Whether the store may forget a room that is empty as far as is known here."""
+        """Whether the store may drop a room that is empty as far as this server knows."""
 
     def status(self, now: float) -> list[str]:
-        """Return what /status says of the other servers, a line each."""
+        """Return the lines that /status shows about the other servers."""
 
 
 class Alone:
-    """No other servers: there is nobody to call, and nothing to replicate."""
+    """The null implementation: no other servers to call or to replicate to."""
 
     is_clustered = False
     display_name = ""
@@ -209,7 +209,7 @@ class Alone:
         """Do nothing, as there is nowhere to replicate to."""
 
     def displaced(self, person: Person, by: Person) -> None:
-        """Do nothing: it happens only to people of other servers."""
+        """Do nothing: it happens only to people on other servers."""
 
     def forward(self, to: Person, by: Person | None, call: RemoteCall) -> bool:
         """Return False: the person is here."""
@@ -240,5 +240,5 @@ class Alone:
         return []
 
 
-#: `Alone` has no state, so that one is enough.
+#: `Alone` has no state, so one instance is enough.
 ALONE = Alone()

@@ -1,13 +1,13 @@
 """Store: the interface of a message store, in the chat's words.
 
 A store gives the events of a room their order.  `Store.post` never waits: the observer is notified
-of each event, in order, once it is stored, and only then does anybody see it.  In memory that is at
-once.  Posting the same message id twice stores it once.
+of each event, in order, once it is stored, and only then is it shown to users.  In memory that is
+immediately.  Posting the same message id twice stores it once.
 
 Numbers rise within a room.  An event that is not stored (`chatd.chat.events.KeptEvent` says which
 are) passes through at its place in the order, with the number of the last stored event.  So does a
-`chatd.chat.events.Change`, but for what it does to a stored event: an edit replaces the text of a
-message, a deletion drops the event.  If that event was dropped, or never was, a change has no
+`chatd.chat.events.Change`, which also changes a stored event: an edit replaces the text of a
+message, a deletion drops the event.  If that event was dropped, or never existed, a change has no
 effect.
 """
 
@@ -25,28 +25,28 @@ class NotStoredError(Exception):
 
 
 def unavailable() -> Refused:
-    """Return the refusal for a user who wants to read what cannot be read for a while."""
+    """Return the refusal for a user whose request needs a store that cannot be read now."""
     return Refused("away", "The cluster does not answer now; try again in a moment.")
 
 
 class StoreObserver(Protocol):
-    """What is notified of a store's events; called in the main thread."""
+    """The receiver of a store's notifications; called in the main thread."""
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """An event that was posted has its number in the room's order."""
+        """Note that an event is stored, with its number in the room's order."""
 
     def subscribed(self, room: str, number: int) -> None:
-        """What others post to a room is handed over from now on: all events above this number."""
+        """Note that a subscription has begun: all events of a room above this number follow."""
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
-        """Another server has put a record, or (None) dropped it."""
+        """Apply a record that another server has put, or (None) dropped."""
 
     def failed(self, room: str, message_id: str, reason: str) -> None:
-        """An event could not be stored; the reason can be shown to its author."""
+        """Note that an event could not be stored; the reason can be shown to its author."""
 
 
 class Store(Protocol):
-    """Where events, records and claims on nicks are stored.
+    """A store of events, records and claims on nicks.
 
     Rooms go by `chatd.chat.model.entities.Room.id`, nicks by their keys.
     """
@@ -62,10 +62,10 @@ class Store(Protocol):
         """
 
     def subscribe(self, room: str) -> None:
-        """Hand over what others post to a room from now on: a member of it is here."""
+        """Start delivering the events that other servers post to a room: it has a member here."""
 
     def unsubscribe(self, room: str) -> None:
-        """Hand it over no more: no member of the room is here."""
+        """Stop delivering the room's events: it has no member here."""
 
     async def before(
         self, room: str, number: int | None, count: int
@@ -78,7 +78,7 @@ class Store(Protocol):
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events are numbered between two numbers.
 
-        Where changes are stored with the events it may be as many more.
+        May overcount by stored edits and deletions.
         """
 
     async def last_by(
@@ -116,18 +116,18 @@ class Store(Protocol):
         """
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Put a record in the place of the one with this key, or (None) drop that.
+        """Store a record, replacing the one with this key, or (None) drop that one.
 
-        That is begun at once; a caller that has to know the outcome awaits it.
+        Writing begins immediately; a caller that has to know the outcome awaits it.
 
-        :raises NotStoredError: from the awaitable, when it is not done; then nothing has changed.
+        :raises NotStoredError: from the awaitable, when it failed; then nothing has changed.
         """
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Drop every room but these: a killed process has left the others behind."""
+        """Drop every room except these: the others were left behind by a killed process."""
 
     async def close(self) -> None:
-        """Store what was posted, then end."""
+        """Store the events and records still in progress, then close."""

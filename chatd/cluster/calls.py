@@ -1,8 +1,8 @@
 """Remote calls on the bus: sending them to the server where a person is, and receiving them.
 
-Words and the order of their values are a protocol between servers of several versions: a call that
-is not known here is of a newer server and passed over, and so are values beyond those known here.
-A call for somebody who has moved to a third server meanwhile is sent on to it.
+Words and the order of their values are a protocol between servers of several versions: an unknown
+call comes from a newer server and is ignored, and so are extra values.  A call for a person who has
+moved to a third server meanwhile is forwarded to it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def encode(call: RemoteCall) -> tuple[Word, list[Any]]:
 
 
 def decode(word: str, values: list[Any]) -> RemoteCall | None:
-    """Return the call that a word and its values are; None for one that is not known here."""
+    """Return the call for a word and its values; None for one that is not known here."""
     match word, values:
         case Word.KICK, [room, reason, time, ban, *_]:
             return Kick(room, reason, time, tuple(ban) if ban else None)
@@ -104,14 +104,14 @@ def decode(word: str, values: list[Any]) -> RemoteCall | None:
 
 
 class _Refusal(NamedTuple):
-    """A refusal, as an answer has it."""
+    """A refusal, as it is encoded in an answer."""
 
     code: str
     sentence: str
 
 
 class Calls:
-    """Sends calls to other servers, and does what they call for here."""
+    """Sends calls to other servers, and dispatches incoming calls."""
 
     def __init__(
         self, chat: Chat, outgoing: Outgoing, local: LocalPeople, remote: RemotePeople
@@ -124,17 +124,17 @@ class Calls:
     # Calling --------------------------------------------------------------------------------------
 
     def send(self, person: Person, by: Person | None, call: RemoteCall) -> None:
-        """Call the server of a person, who is on another one, in somebody's name; no answer."""
+        """Send a one-way call to a remote person's server on behalf of ``by``."""
         self._outgoing.send(person.server, self._message(person, by, call))
 
     def broadcast(self, by: Person, call: RemoteCall) -> None:
-        """Call every other server, in somebody's name."""
+        """Send a call to every other server on behalf of ``by``."""
         self._outgoing.broadcast(self._message(None, by, call))
 
     async def request(self, person: Person, by: Person, call: RemoteCall) -> State:
-        """Call the server of a person, who is on another one, and return its answer.
+        """Send a call to a remote person's server, and return its answer.
 
-        :raises Refused: as it says, ``nobody`` or ``away``.
+        :raises Refused: the other server's refusal, ``nobody`` or ``away``.
         """
         message = self._message(person, by, call)
         try:
@@ -165,7 +165,7 @@ class Calls:
     # Being called ---------------------------------------------------------------------------------
 
     def receive(self, server: str, message: State) -> None:
-        """Do what another server calls for, or send the call on to where the person is now."""
+        """Carry out a call from another server, or forward it to where the person is now."""
         by = self._remote.person_of(message.get("sender", server), message.get("by"))
         call = decode(message["errand"], message["with"])
         if message["to"] is None:
@@ -181,7 +181,7 @@ class Calls:
             self._outgoing.send(other, {**message, "sender": server, "key": key})
 
     async def answer(self, server: str, message: State) -> State:
-        """Do what another server calls for, and return the answer."""
+        """Carry out a call from another server, and return the answer."""
         by = self._remote.person_of(server, message.get("by"))
         person = self._addressee(message)
         if person is None:
@@ -197,7 +197,7 @@ class Calls:
     def _addressee(self, message: State) -> Person | None:
         """Return the person that a call is for, if they are here.
 
-        One that was sent on has their nick: their number is that of the server where they were.
+        A forwarded call names them by nick, as numbers are per server.
         """
         if "key" not in message:
             return self._local.person(message["to"])

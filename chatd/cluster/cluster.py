@@ -1,6 +1,6 @@
-"""Cluster: one of several servers that are one chat; it implements `chatd.chat.peers.Peers`.
+"""Cluster: joins several servers into one chat; it implements `chatd.chat.peers.Peers`.
 
-It is made before the chat, which needs its peers from the beginning, and started after it:
+It is created before the chat, which needs its peers from the beginning, and started after it:
 ``cluster = Cluster(bus, schedule)``, ``chat = Chat(…, peers=cluster)``, ``cluster.start(chat)``.
 """
 
@@ -26,16 +26,16 @@ from chatd.cluster.replication.remote import RemotePeople
 from chatd.cluster.replication.rooms import RoomReplicas
 from chatd.cluster.streams import StreamRouter
 
-#: Seconds after which a server, which sends a heartbeat every five of them, is out of reach for
-#: /status.
+#: /status shows a server as out of reach after this many seconds without a heartbeat; servers send
+#: one every 5 s.
 QUIET_SECONDS = 11.0
 
 
 class Cluster:
     """The other servers of a cluster, as this one knows them.
 
-    ``schedule`` calls a function at the end of the reactor's turn.  ``local`` and ``remote`` are
-    there once it has been started.
+    ``schedule`` calls a function at the end of the reactor's turn.  ``local`` and ``remote`` exist
+    once it has been started.
     """
 
     is_clustered = True
@@ -53,7 +53,7 @@ class Cluster:
         self._streams: StreamRouter | None = None
 
     def start(self, chat: Chat, streams: StreamRouter | None = None) -> None:
-        """Begin to hear the bus, for a chat.
+        """Start listening on the bus, for a chat.
 
         Without ``streams`` every connection runs on the server that accepted it.
         """
@@ -70,11 +70,11 @@ class Cluster:
         )
         self._bus.listen(self._incoming.receive, self._incoming.answer)
 
-    # What the chat asks: see `chatd.chat.peers.Peers` ---------------------------------------------
+    # For the chat: see `chatd.chat.peers.Peers` ---------------------------------------------------
 
     @property
     def display_name(self) -> str:
-        """The name of this server for people, which its operator chose."""
+        """The display name of this server, which its operator chose."""
         return self._bus.display_name
 
     def is_remote(self, person: Person) -> bool:
@@ -86,19 +86,19 @@ class Cluster:
         return self.remote.owner(account)
 
     def person_changed(self, *people: Person) -> None:
-        """Replicate people of this server at the end of the turn."""
+        """Schedule people on this server for replication at the end of the turn."""
         self._outgoing.person_changed(*people)
 
     def room_changed(self, room: Room, *, closed: bool = False) -> None:
-        """Replicate a room at the end of the turn; at once when it has closed."""
+        """Schedule a room for replication at the end of the turn; send it now if ``closed``."""
         self._outgoing.room_changed(room, closed=closed)
 
     def displaced(self, person: Person, by: Person) -> None:
-        """Take the nick of a person on another server for another person."""
+        """Remove a person on another server whose nick has gone to ``by``."""
         self._incoming.displaced(person, by)
 
     def forward(self, to: Person, by: Person | None, call: RemoteCall) -> bool:
-        """Call the server of a person; False when they are here."""
+        """Forward a call to a person's server; return False when they are here."""
         if to.server:
             self._calls.send(to, by, call)
         return bool(to.server)
@@ -106,11 +106,11 @@ class Cluster:
     def request(
         self, to: Person, by: Person, call: RemoteCall
     ) -> Awaitable[Mapping[str, Any]] | None:
-        """Call the server of a person, with an answer; None when they are here."""
+        """Send a call to a person's server and await its answer; None when they are here."""
         return self._calls.request(to, by, call) if to.server else None
 
     def broadcast(self, by: Person, call: RemoteCall) -> None:
-        """Call every other server."""
+        """Send a call to every other server."""
         self._calls.broadcast(by, call)
 
     async def fetch(self, proof: Proof) -> str:
@@ -122,14 +122,14 @@ class Cluster:
         records.apply_change(self._chat, self.remote, kind, key, value, self.remote.now)
 
     def may_drop(self, room: Room) -> bool:
-        """Whether a room that is empty here is so everywhere: while the cluster answers.
+        """Whether a room that is empty here is empty everywhere: only while the cluster answers.
 
-        Otherwise somebody may be in it on another server, and may have said something.
+        Otherwise it may have members on another server, and new messages.
         """
         return self._incoming.is_in_touch
 
     def status(self, now: float) -> list[str]:
-        """Return what /status says of the other servers, and of the cluster as a whole."""
+        """Return what /status says about the other servers, and the cluster as a whole."""
         return [*self._servers(now), *self._storage(now)]
 
     def _servers(self, now: float) -> list[str]:
@@ -158,11 +158,11 @@ class Cluster:
             rows.append(f"what is said is kept on {counted(replicas, 'machine')}{out}")
         return rows
 
-    # What the services ask ------------------------------------------------------------------------
+    # For the services -----------------------------------------------------------------------------
 
     @property
     def rank(self) -> int:
-        """How many of the other servers come before this one, by their names on the bus."""
+        """How many other servers sort before this one, by their names on the bus."""
         return sum(name < self._bus.name for name in self.remote.servers)
 
     @property
@@ -171,7 +171,7 @@ class Cluster:
         return list(self.remote.servers)
 
     def heartbeat(self, now: float) -> None:
-        """Send a sign of life, with what was not sent yet; to be called every few seconds.
+        """Send a heartbeat, with changes not sent yet; called every few seconds.
 
         ``now`` is in seconds since the epoch.
         """
@@ -179,15 +179,15 @@ class Cluster:
         self._outgoing.heartbeat()
 
     def check_liveness(self, now: float) -> None:
-        """Check which servers are silent for too long; to be called every second."""
+        """Check which servers have been silent for too long; called every second."""
         self._incoming.check_liveness(now)
 
     def lease_renewed(self, now: float) -> None:
-        """Note that the cluster has taken a sign of life of this server."""
+        """Note that the cluster has accepted a heartbeat of this server."""
         self._incoming.lease_renewed(now)
 
     def stop_accepting(self) -> None:
-        """Take nobody any more whom another server sends."""
+        """Stop accepting handovers from other servers."""
         self._migration.stop_accepting()
 
     async def send_away(self, person: Person, server: str) -> bool:
@@ -195,15 +195,15 @@ class Cluster:
         return await self._migration.send_away(person, server)
 
     def hang_up(self, sentence: str) -> None:
-        """End every stream to another server, with a sentence for the people at their ends."""
+        """End every stream to another server, with a sentence for the users at the other end."""
         if self._streams is not None:
             self._streams.hang_up(sentence)
 
     def goodbye(self) -> None:
-        """Tell the other servers that this one ends."""
+        """Tell the other servers that this one stops."""
         self._outgoing.goodbye()
 
-    # What streams ask -----------------------------------------------------------------------------
+    # For the streams ------------------------------------------------------------------------------
 
     def tell_server(self, server: str, content: State) -> None:
         """Send a message to another server."""

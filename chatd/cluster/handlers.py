@@ -1,6 +1,6 @@
-"""Handlers of remote calls: what other servers ask to be done to people of this server.
+"""Handlers of remote calls: what other servers ask to be done to people on this server.
 
-A call is made in the name of a person there, whose rights were checked there.
+A call is made on behalf of a person there, whose rights were checked there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from chatd.chat.peers import (
 
 
 def handle(chat: Chat, person: Person, by: Person | None, call: RemoteCall) -> None:
-    """Do to a person of this server what another server asks."""
+    """Carry out a remote call on a local person."""
     match call:
         case Notify(text=text):
             for session in person.sessions:
@@ -49,7 +49,7 @@ def handle(chat: Chat, person: Person, by: Person | None, call: RemoteCall) -> N
 
 
 def handle_broadcast(chat: Chat, by: Person | None, call: RemoteCall) -> None:
-    """Do what another server asks every server to do."""
+    """Carry out a call that another server has broadcast."""
     match call:
         case Announce(time=time, text=text) if by is not None:
             show_announcement(chat, Announced(time, by.nick, text))
@@ -64,9 +64,9 @@ def handle_broadcast(chat: Chat, by: Person | None, call: RemoteCall) -> None:
 async def answer(
     chat: Chat, person: Person, by: Person | None, call: RemoteCall | None
 ) -> dict[str, Any]:
-    """Do to a person of this server what another server asks, and return the answer.
+    """Carry out a remote call on a local person, and return the answer.
 
-    :raises Refused: when it cannot be done; ``not-known`` when it is no request that is known here.
+    :raises Refused: when it cannot be done; ``not-known`` when the request is not known here.
     """
     match call:
         case SendDirect(time=now, text=text) if by is not None:
@@ -77,14 +77,14 @@ async def answer(
         case LastActive():
             return {"active": person.last_active}
         case _:
-            told = "The server where they are does not know how to do that."
-            raise Refused("not-known", told)
+            sentence = "The server where they are does not know how to do that."
+            raise Refused("not-known", sentence)
 
 
 def _receive(chat: Chat, person: Person, by: Person, now: float, text: str) -> dict[str, Any]:
     """Show a direct message, or leave it for an account owner whose connection is lost.
 
-    The owner is shown it when they come, on any server.
+    The owner is shown it when they enter next, on any server.
     """
     account = chat.accounts.get(person.account or "")
     if account is not None and not person.sessions:

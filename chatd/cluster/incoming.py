@@ -1,7 +1,7 @@
-"""Incoming: what arrives on the bus, whom it is for, and which servers are alive.
+"""Incoming: dispatches bus messages and tracks which servers are alive.
 
-The messages of a server are numbered; when one is missing, its full state is asked for.  A server
-that is silent for too long is gone, with everybody on it.
+The messages of a server are numbered; when one is missing, its full state is requested.  A server
+that is silent for too long counts as gone, with everyone on it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from chatd.cluster.streams import StreamRouter
 
 
 class Incoming:
-    """Receives the messages and the requests of the other servers.
+    """Receives messages and requests from the other servers.
 
-    ``lease_renewed_at`` is when the cluster has last taken a sign of life of this server, in
-    seconds since the epoch; 0 before the first time.
+    ``lease_renewed_at`` is when the cluster last accepted a heartbeat of this server, in seconds
+    since the epoch; 0 before the first time.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Incoming:
     # Messages and requests ------------------------------------------------------------------------
 
     def receive(self, name: str, text: str) -> None:
-        """Receive a message of another server."""
+        """Receive a message from another server."""
         message: State = json.loads(text)
         if "bye" in message:
             self._server_gone(name)
@@ -80,7 +80,7 @@ class Incoming:
             self._apply_next(server, message)
 
     async def answer(self, name: str, text: str) -> str:
-        """Return the reply to a request of another server, empty if it is not known here."""
+        """Return the reply to a request from another server; empty if the request is unknown."""
         request: State = json.loads(text)
         if "errand" in request:
             return json.dumps(await self._calls.answer(name, request))
@@ -91,10 +91,10 @@ class Incoming:
     # States ---------------------------------------------------------------------------------------
 
     def _apply_next(self, server: RemoteServer, message: State) -> None:
-        """Apply changes that follow what has come, or ask for the full state."""
+        """Apply a message if it is the next in sequence; request the full state after a gap."""
         if server.number is None:
             if self._remote.now - server.last_asked >= RESYNC_SECONDS:
-                self._remote.request_full_state(server.name)  # not all of it came, or nothing
+                self._remote.request_full_state(server.name)  # the last one was incomplete
         elif message["n"] == server.number + 1:
             server.number = message["n"]
             self._apply(server, message)
@@ -103,22 +103,22 @@ class Incoming:
             self._remote.request_full_state(server.name)
 
     def _apply_full_state(self, server: RemoteServer, message: State) -> None:
-        """Apply a part of the full state of a server; with the last one it is synchronized."""
+        """Apply a part of a server's full state; after the last part it is synchronized."""
         server.display_name = str(message.get("called", ""))[:DISPLAY_NAME_LENGTH]
         if message["first"]:
             server.number, server.parts = None, 0
             server.unconfirmed = dict.fromkeys(server.people)
         if message.get("part", server.parts) != server.parts:
-            return  # one before it did not come: everything will be asked for again
+            return  # an earlier part was lost: the full state will be requested again
         server.parts += 1
         for state in message["people"]:
             server.unconfirmed.pop(state["number"], None)
-        if server.was_synced:  # entries that are not in it may have been deleted by a lost message
+        if server.was_synced:  # entries missing from it may have been deleted by a lost message
             for state in message["rooms"]:
                 room = self._chat.rooms.get(state["key"])
                 if room is not None:
                     self._outgoing.rooms.restore_deletions(room, state)
-        if message["last"]:  # the message that they have left was lost
+        if message["last"]:  # the message that these people have left was lost
             for number in server.unconfirmed:
                 self._remote.remove(server, number)
         self._apply(server, message)
@@ -134,12 +134,12 @@ class Incoming:
                     self._migration.lives_elsewhere(number, server.name)
             people = self._remote.apply(server, message)
         for person in people:
-            self._gather(person)
+            self._merge_connections(person)
 
-    def _gather(self, person: Person) -> None:
-        """Bring an owner who came in here and on another server at once together, on one of them.
+    def _merge_connections(self, person: Person) -> None:
+        """Merge the connections of an owner who entered here and on another server simultaneously.
 
-        It is the first one by name, unless they have lost their connection there.
+        They all run on the first of the two servers by name, unless the connection there is lost.
         """
         account = self._chat.accounts.get(person.account or "")
         owner = self._chat.entrance.owner_here(account) if account is not None else None
@@ -151,16 +151,16 @@ class Incoming:
 
     @property
     def is_in_touch(self) -> bool:
-        """Whether the cluster answers, so that what is known here of the others holds."""
+        """Whether the cluster answers, so that this server's view of the others is current."""
         since = self._remote.now - self.lease_renewed_at
         return not self.lease_renewed_at or since <= OUT_OF_TOUCH_SECONDS
 
     def lease_renewed(self, now: float) -> None:
-        """Note that the cluster has taken a sign of life of this server."""
+        """Note that the cluster has accepted a heartbeat of this server."""
         self.lease_renewed_at = now
 
     def check_liveness(self, now: float) -> None:
-        """Check which servers are silent for too long; called every second.
+        """Check which servers have been silent for too long; called every second.
 
         ``now`` is in seconds since the epoch.
         """
@@ -171,15 +171,15 @@ class Incoming:
         self._outgoing.rooms.expire_stamps()
         self._remote.settle_successions()
         for server in tuple(self._remote.servers.values()):
-            if not self.is_in_touch:  # it is this server that hears nothing
+            if not self.is_in_touch:  # this server is cut off, not the others
                 server.last_heard = now
-            elif leapt:  # the clock was set, or this process stood still: they were not silent
+            elif leapt:  # the clock was set, or this process was suspended: they were not silent
                 server.last_heard += passed
             if now - server.last_heard > SILENT_SECONDS:
                 self._server_gone(server.name)
 
     def _server_gone(self, name: str) -> None:
-        """Remove a server with everybody on it, and what only it knew."""
+        """Remove a server that is gone, with everyone on it."""
         if self._streams is not None:
             self._streams.server_gone(name)
         server = self._remote.servers.pop(name, None)
@@ -195,11 +195,11 @@ class Incoming:
                 self._chat.after_leaving(room, self._remote.now)
 
     def _is_first(self) -> bool:
-        """Whether this is the first of the remaining servers by name, and acts for all of them."""
+        """Whether this is the first of the remaining servers by name, which acts for all."""
         return all(self._outgoing.name < name for name in self._remote.servers)
 
     def displaced(self, person: Person, by: Person) -> None:
-        """Remove a person of another server, which may be dead, whose nick ``by`` has now."""
+        """Remove a person on another server, which may be dead, whose nick has gone to ``by``."""
         left = Left(self._remote.now, person.nick, "", gone=True)
         for room in tuple(person.rooms.values()):
             self._chat.posting.happened_elsewhere(room, left)

@@ -1,8 +1,8 @@
-"""Migration: a detached session goes from one server of a cluster to another, with its person.
+"""Migration: moves a detached session, with its person, from one server of a cluster to another.
 
-A user who comes back by another server is fetched from the one where they were; a server that stops
-sends the detached sessions of its people away.  Nobody in their rooms sees anything of it.  Servers
-ask each other for that by requests on the bus.
+A user who reconnects to another server is fetched from the one where they were; a server that stops
+sends its detached sessions to other servers.  Other members of their rooms see nothing of it.
+Servers ask each other for this by requests on the bus.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from chatd.cluster.replication.local import LocalPeople
 from chatd.cluster.replication.outgoing import Outgoing
 from chatd.cluster.replication.remote import RemotePeople
 
-#: The personal events that go along when they wait for somebody.
+#: The personal events that migrate with a session for which they are waiting.
 _Migrating = Notice | Refusal | PrivateMessage | Invited | PutOut | Announced
 
 CAME_BY_ANOTHER_SERVER = Notice("You have come in at another server; this connection ends.")
@@ -40,7 +40,7 @@ TAKEN = Notice("Another connection has taken your place.")
 
 
 class Migration:
-    """Fetches people from other servers, and sends people there."""
+    """Fetches people from other servers, and sends people to them."""
 
     def __init__(
         self, chat: Chat, outgoing: Outgoing, local: LocalPeople, remote: RemotePeople
@@ -52,21 +52,21 @@ class Migration:
         self._accepts = True
 
     def stop_accepting(self) -> None:
-        """Take nobody any more whom another server sends: this one stops as well."""
+        """Stop accepting handovers from other servers, as this one stops as well."""
         self._accepts = False
 
-    # Coming here ----------------------------------------------------------------------------------
+    # Moving here ----------------------------------------------------------------------------------
 
     async def fetch(self, proof: Proof) -> str:
         """Fetch the detached session that a proof is for, with its person.
 
-        Return the server where that person has a connection that works, and stays; otherwise an
-        empty string, also when the proof is nobody's on another server.
+        Return the server where that person has a working connection, and stays; otherwise an empty
+        string, even when the proof matches no person on another server.
         """
         for server in self._remote.servers_to_ask(proof.account, proof.fingerprint):
             try:
                 answer = await self._outgoing.request(server, {"fetch": asdict(proof)})
-            except Refused:  # it is gone, though nobody has missed it yet
+            except Refused:  # it is gone, though the liveness check has not noticed yet
                 await self._adopt(server, proof)
                 continue
             if "here" in answer:
@@ -77,7 +77,7 @@ class Migration:
         return ""
 
     async def on_request(self, server: str, request: State) -> State:
-        """Answer a request of another server."""
+        """Answer a request from another server."""
         if "fetch" in request:
             person = self._proved(Proof(**request["fetch"]))
             if person is None:
@@ -102,9 +102,9 @@ class Migration:
         await self._settle(person, state, detached, server)
 
     async def _adopt(self, server: str, proof: Proof) -> None:
-        """Take a person from a server that does not answer any more.
+        """Take over a person from a server that no longer answers.
 
-        How far they had read is not known: what was said since that server was heard counts as new.
+        How far they had read is not known: messages since that server was last heard count as new.
         """
         number, last_heard = self._remote.last_known(proof.account, proof.fingerprint)
         person = self._remote.release(server, number)
@@ -129,7 +129,7 @@ class Migration:
     async def _settle(
         self, person: Person, state: State, detached: DetachedSession, server: str
     ) -> None:
-        """Make a person from another server one of this one, with a session to be resumed."""
+        """Make a person from another server a local one, with a session to be resumed."""
         chat = self._chat
         person.server = ""
         if not chat.people.is_free(person.name):  # servers that were out of touch, perhaps
@@ -161,10 +161,10 @@ class Migration:
             if other is not None:
                 other.ignored_by[person] = None
 
-    # Going there ----------------------------------------------------------------------------------
+    # Moving away ----------------------------------------------------------------------------------
 
     def _proved(self, proof: Proof) -> Person | None:
-        """Return the person of this server that a proof is for."""
+        """Return the person on this server that a proof is for."""
         chat = self._chat
         if proof.token:
             return chat.detached.person_of_token(proof.token)
@@ -174,9 +174,9 @@ class Migration:
         return chat.detached.lost_guest_of_key(proof.fingerprint)
 
     async def _export(self, person: Person, server: str, token: str) -> State:
-        """Give a person to another server, unless they have a connection here that works.
+        """Hand a person over to another server, unless they have a working connection here.
 
-        A user who shows their token leaves that connection for another.
+        A user who presents their token gives that connection up for another.
         """
         sessions = self._chat.detached
         if not (token or sessions.is_lost_entirely(person)):
@@ -187,7 +187,7 @@ class Migration:
         works = person.sessions and not token and not sessions.is_lost_entirely(person)
         is_void = bool(token) and sessions.person_of_token(token) is not person
         if works or is_void or self._chat.people.get(person.name.key) is not person:
-            return {"here": True}  # they have come back meanwhile, or are gone
+            return {"here": True}  # they have reconnected meanwhile, or are gone
         state = self._state(person, detached)
         self._end_connections(person, TAKEN)
         self._move_away(person, server)
@@ -196,7 +196,7 @@ class Migration:
     async def send_away(self, person: Person, server: str) -> bool:
         """Send a person who has a detached session, and no connection, to another server.
 
-        Return False when that server does not take them.
+        Return False when that server does not accept them.
         """
         sessions = self._chat.detached
         detached = sessions.find(person)
@@ -227,7 +227,7 @@ class Migration:
             session.client.close()
 
     def _state(self, person: Person, detached: DetachedSession) -> State:
-        """Return a person and their detached session, as they are sent to another server."""
+        """Return the state of a person and their detached session, to send to another server."""
         waiting = [to_row(each) for each in detached.waiting if isinstance(each, _Migrating)]
         return {
             **self._local.state(person),
@@ -244,7 +244,7 @@ class Migration:
         }
 
     def _move_away(self, person: Person, server: str) -> None:
-        """Make a person one of another server; nobody here sees anything of that."""
+        """Make a local person one of another server's; users here are shown nothing of it."""
         chat = self._chat
         for key in person.ignored:
             other = chat.people.get(key)
@@ -262,7 +262,7 @@ class Migration:
 
 
 def _restored(person: Person, state: State, rooms: dict[str, Room]) -> DetachedSession:
-    """Return the detached session that another server sent; rooms come by their ids."""
+    """Return the detached session that another server sent; ``rooms`` is keyed by room id."""
     read = {rooms[ident]: number for ident, number in state["read"].items() if ident in rooms}
     waiting = [each for each in map(from_row, state["waiting"]) if each is not None]
     return DetachedSession(

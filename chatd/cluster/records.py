@@ -1,4 +1,4 @@
-"""Records: apply what another server has written to the records that all servers share."""
+"""Records: applies changes by other servers to the records that all servers share."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from chatd.cluster.replication.remote import RemotePeople
 def apply_change(
     chat: Chat, remote: RemotePeople, kind: str, key: str, value: str | None, now: float
 ) -> None:
-    """Replace what is known here of a record; ``value`` is None when it was deleted.
+    """Replace this server's copy of a record; ``value`` is None when it was deleted.
 
-    Records of a kind that is not known here are passed over.
+    Records of an unknown kind are ignored.
     """
     if kind == accounts.KIND:
         chat.accounts.apply_change(key, value)
@@ -49,7 +49,7 @@ def apply_change(
 
 
 def _deliver(chat: Chat, account: str) -> None:
-    """Deliver an offline message to an owner who is here, which its server did not know."""
+    """Deliver an offline message whose sender's server did not know that the owner is here."""
     found = chat.accounts.get(account)
     owner = chat.entrance.owner_here(found) if found is not None else None
     for session in owner.sessions if owner is not None else ():

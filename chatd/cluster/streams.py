@@ -1,7 +1,7 @@
-"""Streams: the flow-controlled streams between servers, as far as the cluster knows of them.
+"""Streams: the flow-controlled streams between servers, as far as the cluster knows them.
 
-A connection that was accepted on one server and runs on another goes over a stream.  The cluster
-only passes their messages on; see `chatd.transport.relay.streams`.
+A connection that was accepted on one server and runs on another is relayed over a stream.  The
+cluster only passes the messages of streams on; see `chatd.transport.relay.streams`.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from chatd.cluster.bus import State
 
 
 class StreamRouter(Protocol):
-    """The streams of this server to the others."""
+    """This server's streams to the others."""
 
     def received(self, server: str, said: State) -> None:
-        """Pass a message of another server to its stream."""
+        """Pass a message from another server to its stream."""
 
     def answer(self, server: str, said: State) -> State:
-        """Answer a request of another server about its streams."""
+        """Answer a request from another server about its streams."""
 
     def merge_connections(self, person: Person, server: str) -> None:
-        """Let another server, to which a person came at the same time, run their connections.
+        """Let another server, which a person entered simultaneously, run their connections.
 
-        Those that cannot be relayed stay here.
+        Connections that cannot be relayed stay here.
         """
 
     def server_gone(self, server: str) -> None:
-        """Another server is gone, and with it every stream to it."""
+        """Drop every stream to a server that is gone."""
 
     def hang_up(self, sentence: str) -> None:
-        """End every stream, with a sentence for the people at their ends."""
+        """End every stream, with a sentence for the users at the other end."""

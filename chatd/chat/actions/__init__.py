@@ -1,1 +1,1 @@
-"""The actions of users, one file a subject: functions over a `chatd.chat.chat.Chat`."""
+"""The actions of users, one file per subject: functions over a `chatd.chat.chat.Chat`."""

@@ -1,24 +1,22 @@
-"""Direct messages: from one person to another, who may be here or be shown them later."""
+"""Direct messages: from one person to another, now or when the addressee is here again."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chatd.chat.chat import Chat
 from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
 from chatd.chat.model.entities import Person, Session
 from chatd.chat.peers import SendDirect
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import fold
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-
 
 def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awaitable[None] | None:
     """Send a message to the person with a nick, or leave it for the owner of an account.
 
-    Return None, or an awaitable of the answer of the addressee's server.
+    Return None, or an awaitable for the answer of the addressee's server.
 
     :raises Refused: ``nobody``, ``not-reading`` or ``away``.
     """
@@ -73,14 +71,14 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
         return
     message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     reached = sum(each.deliver(message) for each in other.sessions)
-    queued = chat.detached.queue(other, message)  # also when a program of theirs was reached
+    queued = chat.detached.queue(other, message)  # even when a program of theirs was reached
     if not (reached or queued):
         raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
     other.last_correspondent = person
 
 
 def leave_for_later(chat: Chat, person: Person, account: Account, text: str, now: float) -> str:
-    """Store a message for the owner of an account until they come; return a notice for its sender.
+    """Store a message until the owner of an account enters; return a notice for its sender.
 
     :raises Refused: ``not-reading``.
     """

@@ -1,6 +1,6 @@
-"""Editing: /edit and /delete of a user's own messages for a while, of anybody's by moderators.
+"""Editing: /edit and /delete of a user's own recent messages, and of any message by moderators.
 
-A message is a user's own if they sent it since they came in, or if it was sent under their nick by
+A message is a user's own if they sent it since they entered, or if it was sent under their nick by
 the owner of their account.  The nick alone proves nothing, as another guest may have it by now.
 """
 
@@ -19,7 +19,7 @@ from chatd.chat.text.sanitizing import cut
 async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
     """Replace the text of the user's last message in the room with the focus.
 
-    The new text is shown to everyone, so that the same rules hold for it as for a message.
+    The new text is shown to everyone, so the rules for messages apply to it.
 
     :raises Refused: ``nothing-said``, and as `chatd.chat.actions.messages.say`.
     """
@@ -46,7 +46,7 @@ async def delete(chat: Chat, session: Session, now: float) -> None:
 
 
 async def delete_other(chat: Chat, session: Session, reference: str, now: float) -> None:
-    """Delete the last message of a user in the room with the focus, or the one of a ``#NUMBER``.
+    """Delete a user's last message in the room with the focus, or the message ``#NUMBER``.
 
     :raises Refused: ``no-room``, ``not-in-room``, ``not-moderator`` or ``no-such-message``.
     """
@@ -77,7 +77,7 @@ async def _own_last_message(chat: Chat, person: Person, room: Room, now: float) 
         if entry is not None:
             message = LastMessage(entry.event.time, entry.number)
     if message is not None and not message.number:
-        await chat.history.last(room, 0)  # reading waits until what was posted is stored
+        await chat.history.last(room, 0)  # reading waits until earlier posts are stored
     if message is None or message.gone or not message.number or now - message.time > EDIT_SECONDS:
         minutes = EDIT_SECONDS // 60
         raise Refused("nothing-said", f"You said nothing in {room} in the last {minutes} minutes.")
@@ -85,7 +85,7 @@ async def _own_last_message(chat: Chat, person: Person, room: Room, now: float) 
 
 
 async def _find_message(chat: Chat, room: Room, reference: str) -> Entry:
-    """Return the message that a moderator names by a nick or by ``#NUMBER``.
+    """Return the message that a moderator names by its author's nick or by ``#NUMBER``.
 
     :raises Refused: ``no-such-message``.
     """

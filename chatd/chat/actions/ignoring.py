@@ -1,4 +1,4 @@
-"""Ignoring: hiding the messages of one user from another."""
+"""Ignoring: hides the messages of one user from another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatd.chat.text.sanitizing import cut
 
 
 def ignore(chat: Chat, person: Person, nick: str) -> Person:
-    """Show a person nothing more of the one with a nick; return that one.
+    """Hide the user with a nick from a person; return the ignored user.
 
     :raises Refused: ``nobody``, ``yourself`` or ``too-many``.
     """

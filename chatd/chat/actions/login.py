@@ -1,4 +1,4 @@
-"""Logging in with a password, and registering an account."""
+"""Login and registration: proving an account by its password, and creating one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from chatd.chat.records.accounts import Account
 
 
 async def log_in(chat: Chat, session: Session, nick: str, password: str, now: float) -> Account:
-    """Make a session one of the owner of an account, if that is the account's password.
+    """Make a session the account owner's, if the password is right.
 
     :raises Refused: ``no-change``, ``banned``, ``not-invited`` and as
         `chatd.chat.entry.authentication.Authenticator.authenticate`.
-    :raises Relayed: when the server where the owner is runs the connection from now on.
+    :raises Relayed: when the owner's server runs the connection from now on.
     """
     check_no_account(session.person)
     account = await chat.authentication.authenticate(
@@ -41,10 +41,10 @@ def check_no_account(person: Person) -> None:
 
 
 async def _become_owner(chat: Chat, session: Session, account: Account, now: float) -> None:
-    """Make a session the owner's: it joins the one who is here, or its guest becomes the owner.
+    """Make a session the owner's: add it to an owner who is here, or make its guest the owner.
 
-    The guest takes the nick of the account with that.  The owner may come by another connection, or
-    this one be lost, while peers and the store are waited for: both are looked up again after it.
+    The guest then takes the nick of the account.  While peers and the store are awaited, the owner
+    may enter by another connection, or this one may be lost: both are checked again afterwards.
     """
     guest = session.person
     claimed, stays_at = False, ""
@@ -82,7 +82,7 @@ async def _join_owner(chat: Chat, session: Session, owner: Person, now: float) -
 
 
 def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
-    """Remove a new owner from the rooms from which the account is banned, and the guest was not."""
+    """Remove a new owner from rooms from which the account is banned, though the guest was not."""
     for room in tuple(person.rooms.values()):
         ban = rules.ban_of(room, person, now)
         if ban is not None:
@@ -116,7 +116,7 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
     account = await chat.entrance.register(person, session.fingerprint, now, password=password_hash)
     chat.authentication.owner_logged_in(account.name.key, session.address)
     chat.peers.person_changed(person)
-    for room in person.rooms.values():  # as a guest they may moderate a persistent one
+    for room in person.rooms.values():  # a guest may have been made moderator of a persistent one
         if room.members[person].role is Role.MODERATOR:
             chat.persistent.give_role(room, person, Role.MODERATOR)
     return account

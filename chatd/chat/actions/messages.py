@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chatd.chat.actions.moderation.removal import kick
+from chatd.chat.chat import Chat
 from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Acted, Refused, Role, Said
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Member, Person, Room, Session
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
 
 
 def say(
@@ -26,7 +22,7 @@ def say(
 ) -> None:
     """Send a message to a room, by default the one with the focus; with ``act`` an action (/me).
 
-    ``acknowledge`` is called with the outcome, once it is stored or could not be.
+    ``acknowledge`` is called with the outcome, once the message is stored or has failed to be.
 
     :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow`` or ``shouting``.
     """
@@ -57,9 +53,9 @@ def post_without_joining(
 
 
 def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
-    """Send a message to every room of a person, which each member is shown once.
+    """Send a message to every room of a person; each recipient is shown it once.
 
-    Return the number of people that it is sent to.
+    Return the number of recipients.
 
     :raises Refused: as `say`, when it may not be sent to one of the rooms.
     """
@@ -80,7 +76,7 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
 
 
 def refuse_shouting(chat: Chat, person: Person, member: Member, room: Room, now: float) -> None:
-    """Refuse a message in capitals; a member who was warned before is kicked if the room says so.
+    """Refuse a message in capitals; kick a member who was warned before, if the room is set to.
 
     :raises Refused: ``shouting``, unless they were kicked.
     """

@@ -1,4 +1,4 @@
-"""Replay: the messages that a user is shown on entering a room, the unread or the last ones."""
+"""Replay: shows a user the unread or last messages of a room on entering it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def _is_message(entry: Entry) -> bool:
 async def on_join(chat: Chat, session: Session, room: Room) -> None:
     """Show a new member the last messages from before their join, as many as ``/set replay`` says.
 
-    If their account has a read mark in the room, only messages after it are shown, with the number
-    of those that are left out.
+    If their account has a read mark in the room, only messages after it are shown, with a count of
+    those left out.
     """
     count = session.preferences.replay
     member = room.members.get(session.person)

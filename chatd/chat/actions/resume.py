@@ -1,28 +1,24 @@
-"""Resume: detaching a session when its connection is lost, and resuming it by a token.
+"""Resume: detaches a session when its connection is lost, and resumes it by a token.
 
-Detached sessions are in `chatd.chat.entry.detached`; a user who comes with an ssh key resumes
-theirs by `chatd.chat.entry.entrance`.
+Detached sessions are in `chatd.chat.entry.detached`; a user who connects with an ssh key resumes
+through `chatd.chat.entry.entrance`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from chatd.chat.chat import Chat
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.entities import Session
 from chatd.chat.peers import Proof
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-
 
 def connection_lost(chat: Chat, session: Session, now: float) -> DetachedSession | None:
-    """Detach a session whose connection is lost, and return what is kept of it.
+    """Detach a session whose connection is lost; return the detached session.
 
-    The caller has to let it expire in time (`chatd.chat.chat.Chat.expire`).  None when nothing is
-    kept and the session has left: if its person could not prove later that it is theirs, or has
-    another connection.
+    The caller has to let it expire in time (`chatd.chat.chat.Chat.expire`).  Return None when the
+    session has left instead: if its person could not prove later that it is theirs, or has another
+    connection.
     """
     person, detached = session.person, chat.detached
     if session not in person.sessions:
@@ -40,7 +36,7 @@ def connection_lost(chat: Chat, session: Session, now: float) -> DetachedSession
 
 
 async def resume(chat: Chat, session: Session, token: str, now: float) -> None:
-    """Resume the session that a token is for, also if its connection is not lost; that is closed.
+    """Resume the session that a token is for; a connection that it still has is closed.
 
     :raises Refused: ``no-place`` or ``no-change``.
     """

@@ -1,20 +1,17 @@
-"""Status: the answer to /status, on this server, the others, and the user's pending lines."""
+"""Status: the answer to /status about this server, the others, and the user's pending lines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
+from chatd.chat.chat import Chat
+from chatd.chat.model.entities import Person, Session
 from chatd.chat.text.durations import duration
 from chatd.chat.text.sanitizing import safe
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-    from chatd.chat.model.entities import Person, Session
-
 
 def status(chat: Chat, session: Session, now: float) -> list[str]:
-    """Return what /status says, a line each."""
+    """Return the lines that /status shows."""
     everyone = chat.people.everyone()
     since = chat.opened if chat.opened is not None else now
     is_open, people = f"open for {duration(now - since)}", counted(len(everyone), "person")
@@ -32,7 +29,7 @@ def status(chat: Chat, session: Session, now: float) -> list[str]:
 
 
 def _pending_lines(person: Person) -> list[str]:
-    """Return how many lines of a person are pending in each room, a line each."""
+    """Return one row per room with pending lines of a person, with their number."""
     pending = [
         session.pending_lines for session in person.sessions if session.pending_lines is not None
     ]
@@ -44,12 +41,12 @@ def _pending_lines(person: Person) -> list[str]:
 
 
 def named(name: str) -> str:
-    """Return the name of a server, as its operator chose it, for people."""
+    """Return a server's display name, made safe, or a phrase for a server without one."""
     return safe(name) or "a server that has not said what it is called"
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number with its noun in the singular or the plural."""
+    """Return a count with its noun in the singular or plural."""
     if noun == "person":
         return "1 person" if count == 1 else f"{count} people"
     return f"{count} {noun}{'s' * (count != 1)}"

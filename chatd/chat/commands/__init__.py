@@ -1,4 +1,4 @@
-"""Commands: the table of all of them, and how a line that a user has typed is handled.
+"""Commands: the table of all commands, and the handling of lines that users type.
 
 A line that begins with ``/`` is a command; ``//`` sends a line that begins with a slash; ``!leave``
 is /quit; any other line is a message to the room with the focus.
@@ -25,7 +25,7 @@ def receive(chat: Chat, session: Session, line: str, now: float) -> Awaitable[No
     """Handle a line that a user has typed.
 
     ``line`` is safe text without its line end, ``now`` is in seconds since the epoch.  Returns None
-    when it is done, or an awaitable that has to be awaited before the next line is handled.
+    when done, or an awaitable that has to be awaited before the next line is handled.
 
     :raises Refused: when the request is refused; nothing has changed then.  The awaitable may raise
         it as well.

@@ -17,7 +17,7 @@ _WITH_PASSWORD = ("/register ", "/password ", "/login ")
 
 
 def may_hold_secret(line: str) -> bool:
-    """Whether a line may contain a password, and has to be left out of any history of lines."""
+    """Whether a line may contain a password, and has to be kept out of any input history."""
     return line.lower().startswith(_WITH_PASSWORD)
 
 

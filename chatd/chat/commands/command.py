@@ -1,4 +1,4 @@
-"""Command: a command as data, and one use of it as a `Call`."""
+"""Command: a command's definition, and one invocation of it (`Call`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatd.chat.model.rules import outranks
 
 
 class ArgumentKind(Enum):
-    """What an argument of a command names, for completion."""
+    """The kind of a command's argument, for completion."""
 
     NICK = auto()
     IGNORED = auto()
@@ -40,7 +40,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a command, under the ``name`` that the command has in the table.
+    """One invocation of a command, under the ``name`` that the command has in the table.
 
     ``words`` is the text after the name; ``now`` is in seconds since the epoch.
     """
@@ -53,7 +53,7 @@ class Call:
 
     @property
     def person(self) -> Person:
-        """The person who uses it."""
+        """The person who invoked it."""
         return self.session.person
 
     def answer(self, text: str) -> None:
@@ -75,14 +75,14 @@ class Call:
         return line, now
 
     def room(self, words: str) -> Room:
-        """Return the room that is named, or the one with the focus.
+        """Return the named room, or the one with the focus if none is named.
 
         :raises Refused: ``no-room``, ``bad-room`` or ``no-such-room``.
         """
         return self.chat.find_room(words, self.person) if words else self.session.room()
 
     def split(self, usage: str) -> tuple[str, str]:
-        """Split the first word from the rest, without the spaces around it.
+        """Split the first word from the rest, without surrounding spaces.
 
         :raises Refused: ``usage`` when there is no first word.
         """
@@ -96,9 +96,9 @@ class Call:
 class Command:
     """A command: a line that begins with ``/`` and its name.
 
-    ``least`` is the role in the room with the focus from which on /help and completion offer the
-    command; ``run`` checks for itself whether it is allowed.  ``more`` is shown by /help NAME.
-    ``argument_kinds`` says what each argument names, where the words of the usage do not.
+    ``least`` is the minimum role in the focused room at which /help and completion offer it;
+    ``run`` checks permissions itself.  ``more`` is shown by /help NAME.  ``argument_kinds`` has the
+    kind of each argument, where the words of the usage do not tell.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Command:
     def argument(self, number: int) -> ArgumentKind:
         """Return the kind of the argument with a number, from 0.
 
-        All words after the last argument are text if that is.
+        All words after the last argument are text if that argument is.
         """
         takes = self.argument_kinds
         if takes is None:
@@ -136,7 +136,7 @@ class Command:
 
 
 def need(call: Call, words: str, usage: str) -> str:
-    """Return the words of a command that needs some.
+    """Return the words after a command that requires some.
 
     :raises Refused: ``usage`` when there are none.
     """

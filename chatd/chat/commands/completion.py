@@ -1,6 +1,6 @@
 """Completion of the word before the cursor: to nicks, commands and their arguments.
 
-It knows the chat and the table of commands, but nothing of the keyboard.
+It knows the chat and the table of commands, but nothing about the keyboard.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _VALUES = {
 
 
 class Completion(NamedTuple):
-    """Where the word begins, and its completions, the most likely first."""
+    """The start of the word to complete, and its completions, the most likely first."""
 
     start: int
     choices: tuple[str, ...]
@@ -39,7 +39,7 @@ NOTHING = Completion(0, ())
 
 
 def complete(chat: Chat, session: Session, before: str) -> Completion:
-    """Return the completions of the last word of ``before``, with what usually follows them."""
+    """Return the completions of the last word of ``before``, with their usual suffix."""
     start = before.rfind(" ") + 1
     word = before[start:]
     is_message = not before.startswith("/") or before.startswith("//")
@@ -58,7 +58,7 @@ def complete(chat: Chat, session: Session, before: str) -> Completion:
 
 
 def _completion(start: int, word: str, found: Iterable[str], suffix: str = " ") -> Completion:
-    """Return the candidates that begin with the word, each once."""
+    """Return the candidates that begin with the word, without duplicates."""
     folded = word.lower()
     fitting = (each for each in found if each.lower().startswith(folded))
     choices = islice(dict.fromkeys(fitting), COMPLETIONS)
@@ -104,7 +104,7 @@ def _argument(
 
 
 def _rooms(chat: Chat, person: Person) -> list[str]:
-    """Return the rooms that a person may see, those with most members first."""
+    """Return the rooms that a person may see, those with the most members first."""
     newest = islice(reversed(chat.rooms.values()), COMPLETION_CANDIDATES)
     visible = [room for room in newest if chat.may_see(person, room)]
     if chat.lobby not in visible:
@@ -115,8 +115,8 @@ def _rooms(chat: Chat, person: Person) -> list[str]:
 def _nicks(chat: Chat, session: Session, word: str) -> list[str]:
     """Return the nicks of others, the most likely first.
 
-    The order is: those who spoke in the room with the focus last, the last correspondent, the
-    members of the other rooms, and everybody else.
+    The order is: the last speakers in the room with the focus, the last correspondent, the members
+    of the other rooms, and everyone else.
     """
     person, room = session.person, session.focus
     wanted = word.lower()

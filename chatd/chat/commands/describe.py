@@ -20,7 +20,7 @@ _MARKS = {Role.OPERATOR: "operator", Role.OWNER: "owner", Role.MODERATOR: "moder
 
 
 def join_reply(room: Room, person: Person, *, opened: bool) -> str:
-    """Return the sentence for a user who has joined a room, or has opened it."""
+    """Return the sentence for a user who has joined a room, or has just ``opened`` it."""
     if opened:
         sentence = f"You opened {room}; it is yours."
     else:
@@ -29,7 +29,7 @@ def join_reply(room: Room, person: Person, *, opened: bool) -> str:
 
 
 def greeting(room: Room, person: Person) -> str:
-    """Return the greeting for a user who has entered the server, and with it a room."""
+    """Return the greeting for a user who has entered the server, and with that a room."""
     others = company(room, person)
     sentence = f"You are {person.nick} in {room}, {others}; /help says what you can do."
     return f"{sentence} {topic(room)}".rstrip()
@@ -44,7 +44,7 @@ def resume_hint(chat: Chat, person: Person) -> str:
 
 
 def company(room: Room, person: Person) -> str:
-    """Return with whom a person is in a room: the first few by nick."""
+    """List the first few other members of a room, by nick."""
     first = [other.nick for other in islice(room.members, NICKS_LISTED + 1) if other is not person]
     del first[NICKS_LISTED:]
     if not first:
@@ -59,7 +59,7 @@ def topic(room: Room) -> str:
 
 
 def roster(room: Room, now: float) -> list[str]:
-    """Return the members of a room, a line each, with role, mute, away and cut-off marks."""
+    """Return one line per member of a room, with role, mute, away and cut-off marks."""
     rows = []
     for person in list(room.members)[:LISTED]:
         marks = [_MARKS[role] for role in [room.role_of(person)] if role in _MARKS]

@@ -40,7 +40,7 @@ def _ban(call: Call) -> None:
 
 
 def covers(made: Ban, person: Person) -> str:
-    """Return what a ban covers, as far as a person may know: addresses are for operators."""
+    """Describe what a ban covers; only operators see addresses."""
     match made.target.kind:
         case Kind.ACCOUNT:
             return f"the account {made.target.value}"
@@ -61,7 +61,7 @@ def _unban(call: Call) -> None:
 
 
 def ban_rows(bans: Bans, call: Call) -> list[str]:
-    """Return bans or mutes, a line each, without expired ones."""
+    """Return one line per ban or mute, without expired ones."""
     bans.expire(call.now)
     shown = list(bans)[:LISTED]
     lines = [

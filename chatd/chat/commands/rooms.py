@@ -1,4 +1,4 @@
-"""Commands that join and leave rooms, show who is there, and change their settings."""
+"""Commands that join and leave rooms, list rooms and people, and change the settings of rooms."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _whois(call: Call) -> Awaitable[None] | None:
 
 
 async def _whois_remote(call: Call, other: Person, answering: Awaitable[Mapping[str, Any]]) -> None:
-    """Tell of a person whose server says how long they are idle; else what is known here."""
+    """Answer /whois with the idle time from the person's server, or the time known here."""
     with suppress(Refused):
         answer = await answering
         other.last_active = answer.get("active", other.last_active)

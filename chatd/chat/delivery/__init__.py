@@ -1,1 +1,1 @@
-"""Delivery: events from their author through the store to the audience, and reading them back."""
+"""Delivery: takes events from their author through the store to the audience, and back out."""

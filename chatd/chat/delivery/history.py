@@ -1,4 +1,4 @@
-"""History: reading a room's stored messages back; callers have checked who may read them."""
+"""History: reads a room's stored messages; callers have checked the right to read them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _safe(event: RoomEvent) -> RoomEvent:
 
 
 def newest_that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
-    """Return the newest entries that may be pending for a slow connection (`PERSONAL_BYTES`)."""
+    """Return the newest entries that together fit into `PERSONAL_BYTES`."""
     size = 0
     for count, entry in enumerate(reversed(entries)):
         size += len(repr(entry.event).encode())
@@ -100,7 +100,7 @@ def newest_that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
 
 
 def read_limit(value: str) -> int:
-    """Return how many messages a room is to keep; 0 is as many as the server keeps of every room.
+    """Parse how many messages a room is to keep; 0 is the server's default.
 
     :raises Refused: ``bad-setting``.
     """

@@ -1,4 +1,4 @@
-"""Posting: the write path of an event, from its author by way of the store to a room's audience.
+"""Posting: the write path of an event, from its author through the store to a room's audience.
 
 An event is posted to the store, which calls back once the event is stored and has its number in the
 room's order.  Only then is it appended to the room's audience.  Audiences that have something to
@@ -36,14 +36,14 @@ from chatd.chat.text.names import fold
 #: Called with the outcome of a post: its number in the room, or why it was not stored.
 Acknowledge = Callable[[int | Refused], None]
 
-#: How many of the last events of other servers are remembered.  One event, a departure say, is
-#: posted to several rooms, and a user who is in more than one of them is shown it only once.
+#: How many of the last events from other servers are remembered.  One event, such as a departure,
+#: is posted to several rooms, and a user who is in more than one of them is shown it only once.
 REMEMBERED_EVENTS = 64
 
 
 @dataclass(slots=True)
 class _Post:
-    """An event that the store has not answered for yet.
+    """An event that the store has not acknowledged yet.
 
     ``session`` is the one that sent it, whose terminal may show it already (`Client.echoes_input`);
     it is not shown to the sessions in ``unseen_by``.  ``last_message`` is the author's entry for
@@ -60,12 +60,12 @@ class _Post:
 
     @property
     def is_user_message(self) -> bool:
-        """Whether it is a message of a user; a program has its post acknowledged instead."""
+        """Whether it is a message typed by a user; a program's post is acknowledged instead."""
         return self.acknowledge is None and isinstance(self.event, Said | Acted)
 
 
 class Posting:
-    """The observer of the store (`chatd.chat.store.StoreObserver`), and what posts to it.
+    """Posts to the store, and observes it (`chatd.chat.store.StoreObserver`).
 
     ``schedule`` runs a function at the end of the reactor's turn; ``incarnation`` makes message ids
     unique beyond this process.  Posts that the store answers late move from ``_posts`` to
@@ -108,7 +108,7 @@ class Posting:
         unseen_by: Iterable[Session] = (),
         acknowledge: Acknowledge | None = None,
     ) -> None:
-        """Post an event to a room; the room's audience has it once it is stored.
+        """Post an event to a room; the room's audience is sent it once it is stored.
 
         ``session`` is the one that sent it; it is not shown to the sessions in ``unseen_by``.
         ``acknowledge`` is called with the outcome.
@@ -148,8 +148,8 @@ class Posting:
     ) -> None:
         """Post an event to every room of a person; each member is shown it in one of them only.
 
-        That is the first by age that they share.  A program is shown it in each of them
-        (`Client.copy_per_room`).  Parameters as of `post`.
+        That is the oldest room that they share.  A program is shown it in each of them
+        (`Client.copy_per_room`).  The other parameters are as for `post`.
         """
         several = len(person.rooms) > 1
         seen: set[Session] = set(unseen_by)
@@ -160,7 +160,7 @@ class Posting:
             seen.update(session for session in present if not session.client.copy_per_room)
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """Publish an event that is stored: one of this server, or of another to a followed room."""
+        """Publish a stored event: this server's own, or another's in a followed room."""
         post = self._posts.pop(message_id, None)
         if post is None and self._late:
             post = self._pop_late(message_id, stored=True)
@@ -178,10 +178,10 @@ class Posting:
             post.acknowledge(number)
 
     def happened_elsewhere(self, room: Room, event: RoomEvent, number: int | None = None) -> None:
-        """Append an event of another server to a room's audience.
+        """Append an event from another server to a room's audience.
 
-        It may come in several rooms: each user is shown it once.  Without a ``number`` it has that
-        of the last event of the room.
+        It may arrive in several rooms: each user is shown it once.  Without a ``number`` it has
+        that of the room's last event.
         """
         author = fold(getattr(event, "by", None) or event.nick)
         self._note_activity(room, event, author)
@@ -204,7 +204,7 @@ class Posting:
                     member.last_message.gone = True
 
     def _note_activity(self, room: Room, event: RoomEvent, author: str) -> None:
-        """Note when a user of another server was active last, for idle times and slow mode."""
+        """Note when a user on another server was last active, for idle times and slow mode."""
         person = self._people.get(author) if isinstance(event, Said | Acted | Edited) else None
         if person is not None and person.server:
             person.last_active = max(person.last_active, event.time)
@@ -212,7 +212,7 @@ class Posting:
                 room.members[person].last_said = event.time
 
     def _publish(self, post: _Post, number: int, event: RoomEvent) -> None:
-        """Append an event of this server to its room's audience, and let a new member listen."""
+        """Append this server's own event to its room's audience, and let a new member listen."""
         room, author, session = post.room, post.author, post.session
         entry = Entry(room.name.shown, number, author.name.key, event)
         unseen_by = post.unseen_by
@@ -239,7 +239,7 @@ class Posting:
         return mentions
 
     def subscribed(self, room: str, number: int) -> None:
-        """Note the number of the last event of a room that is subscribed to from now on."""
+        """Note the number of a room's last event at the start of its subscription."""
         followed = self._followed.get(room)
         if followed is not None:
             followed.audience.number = max(followed.audience.number, number)
@@ -259,13 +259,13 @@ class Posting:
             post.last_message.gone = True
         if post.acknowledge is not None:
             post.acknowledge(Refused("not-kept", f"That was not delivered: {reason}"))
-        elif post.event is not self._last_refused:  # else told already, of another of its rooms
+        elif post.event is not self._last_refused:  # else told already, for another of its rooms
             self._last_refused = post.event
             for session in post.author.sessions:
                 session.deliver(refusal(post.event, reason).as_event())
 
     def check_pending(self, now: float) -> None:
-        """Find posts that the store is late to answer; to be called several times a second."""
+        """Find posts that the store is late to acknowledge; called several times a second."""
         self._set_late_apart(now)
         self._unacknowledged.check(now)
 
@@ -273,7 +273,7 @@ class Posting:
         """Set apart posts that are older than `LATE_SECONDS`; messages of users are marked pending.
 
         Posts are in the order of their times, so the search stops at the first that is not late.
-        One of the future is late as well: the clock was set back.
+        A post with a time in the future is late as well: the clock was set back.
         """
         late = []
         for message_id, post in self._posts.items():
@@ -286,7 +286,7 @@ class Posting:
                 self._unacknowledged.add(post.session, post.room, post.event, now)
 
     def _pop_late(self, message_id: str, *, stored: bool) -> _Post | None:
-        """Return a late post that the store has answered for, which is not pending any more."""
+        """Return a late post that the store has answered, and mark it as no longer pending."""
         post = self._late.pop(message_id, None)
         if post is not None and post.session is not None:
             self._unacknowledged.remove(post.session, post.room, post.event, stored=stored)
@@ -309,14 +309,14 @@ class Posting:
 
 
 def _without_bell(event: RoomEvent, author: Person) -> list[Session]:
-    """Return the author's sessions that ring for every message, as they need not for their own."""
+    """Return the author's sessions that ring for every message, but need not for their own."""
     if not isinstance(event, Said | Acted | Edited):
         return []
     return [session for session in author.sessions if session.preferences.bell == "all"]
 
 
 def _remember_last_message(room: Room, event: RoomEvent, author: Person) -> LastMessage | None:
-    """Make a message the last one of its author in the room, for /edit and /delete."""
+    """Record a message as its author's last one in the room, for /edit and /delete."""
     member = room.members.get(author)
     if member is None or not isinstance(event, Said | Acted):
         return None

@@ -1,7 +1,7 @@
-"""Unacknowledged messages: the lines that the store is late to answer, shown as pending.
+"""Unacknowledged messages: lines that the store is late to acknowledge, shown as pending.
 
-A message that is stored within `LATE_SECONDS` never comes here.  There is no clock: callers give
-the time in seconds since the epoch, by the clock that events have their times from.
+A message that is stored within `LATE_SECONDS` is never added.  There is no clock here: callers pass
+the time in seconds since the epoch, by the same clock as the times of events.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from chatd.chat.text.sanitizing import cut
 
 #: Seconds after which a line is marked as pending on its sender's screen; a shorter delay is not
 #: noticed.  And seconds after which a notice says so where a mark cannot be drawn and erased again;
-#: if more than one room is concerned, everybody has been told by then that the cluster is gone.
+#: if more than one room is concerned, everyone has been told by then that the cluster is gone.
 LATE_SECONDS = 0.3
 LONG_SECONDS = 6.0
 
-#: Notices: a line of the user's own is pending; all of theirs are stored now; the cluster answers
-#: nobody; it answers again.
+#: Notices: one of the user's lines is pending; all of theirs are stored now; the cluster does not
+#: answer; it answers again.
 PENDING_NOTICE = "Your line waits: {} does not answer."
 DELIVERED_NOTICE = "What waited of yours is delivered now."
 UNREACHABLE_NOTICE = "The cluster does not answer: what you say waits until it does."
@@ -33,12 +33,12 @@ QUOTED = 60
 
 
 class Unacknowledged:
-    """The pending lines of all sessions: ``count``, a line in several rooms once for each.
+    """The pending lines of all sessions; ``count`` counts a line in several rooms once per room.
 
-    They are bounded by the store alone, which refuses a line that waits for too long, or one too
-    many.  ``is_unreachable`` is whether everybody has been told that the cluster stores nothing.
+    Only the store bounds them: it refuses a line that has been pending for too long, or one too
+    many.  ``is_unreachable`` is whether everyone has been told that the cluster stores nothing.
     ``_unannounced`` has the sessions to be told in words, in the order in which their lines became
-    pending; ``_changed`` those whose screens are drawn anew at the end of the turn.
+    pending; ``_changed`` those whose screens are redrawn at the end of the turn.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Unacknowledged:
         self._change(session, pending)
 
     def remove(self, session: Session, room: Room, event: RoomEvent, *, stored: bool) -> None:
-        """Remove a line from those pending in a room: it is ``stored`` there, or could not be."""
+        """Remove a line that is no longer pending in a room, as it is ``stored`` or has failed."""
         pending = session.pending_lines
         if pending is None or id(event) not in pending.lines:
             return
@@ -86,7 +86,7 @@ class Unacknowledged:
         self._change(session, pending)
 
     def check(self, now: float) -> None:
-        """Announce in words what is pending for `LONG_SECONDS`, where no mark shows it."""
+        """Announce lines pending for `LONG_SECONDS` in words, where no mark shows them."""
         for session, pending in tuple(self._unannounced.items()):
             if 0 <= now - pending.since < LONG_SECONDS:
                 return
@@ -100,7 +100,7 @@ class Unacknowledged:
         self._changed[session] = pending
 
     def _show_changes(self) -> None:
-        """Draw the pending lines of the sessions where they changed; called once a turn."""
+        """Redraw the pending lines of sessions in which they changed; called once per turn."""
         changed, self._changed = self._changed, {}
         for session, pending in changed.items():
             session.client.pending_changed()
@@ -118,13 +118,13 @@ class Unacknowledged:
             raise unavailable()
 
     def cluster_lost(self) -> None:
-        """Tell everybody on this server, once, that the cluster stores nothing."""
+        """Tell everyone on this server, once, that the cluster stores nothing."""
         if not self.is_unreachable:
             self.is_unreachable = True
             self._notify_everyone(Notice(UNREACHABLE_NOTICE))
 
     def cluster_restored(self) -> None:
-        """Tell everybody that the cluster answers again, if they were told that it does not."""
+        """Tell everyone that the cluster answers again, if they were told that it does not."""
         if self.is_unreachable:
             self.is_unreachable = False
             self._notify_everyone(Notice(REACHABLE_NOTICE))
@@ -136,7 +136,7 @@ class Unacknowledged:
 
 
 def refusal(event: RoomEvent, reason: str) -> Refused:
-    """Return the refusal for the author of an event that was not stored; it quotes a line."""
+    """Return the refusal for the author of an event that was not stored; it quotes their line."""
     typed = ""
     match event:
         case Said(text=text):
@@ -156,7 +156,7 @@ def refusal(event: RoomEvent, reason: str) -> Refused:
 def newest_pending(session: Session, most: int) -> tuple[int, list[tuple[Room, RoomEvent]]]:
     """Return how many lines of a session are pending, and the newest ``most``, oldest first.
 
-    Each comes with a room in which it is pending, the one with the focus if it is among them.
+    Each is paired with a room in which it is pending, the one with the focus if it is among them.
     """
     pending, focus = session.pending_lines, session.focus
     if pending is None:

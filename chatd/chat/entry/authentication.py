@@ -1,7 +1,7 @@
-"""Authentication by password, and the limits on attempts and pending checks.
+"""Authentication by password, with limits on attempts and pending checks.
 
-Hashing and checking themselves are done one at a time by a `PasswordHasher` and a
-`PasswordChecker`.  Times are in seconds since the epoch.
+A `PasswordHasher` and a `PasswordChecker` do the hashing and checking, one at a time.  Times are in
+seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Authenticator:
         self.pending_checks = 0
 
     def owner_logged_in(self, account: str, address: str) -> None:
-        """Note that an owner, by whatever proof, came from an address; it is known from then on."""
+        """Note that an owner connected from an address, by any proof; it is known from then on."""
         self._throttle.owner_logged_in(account, address)
 
     async def check_attempt(self, nick: str, address: str, now: float) -> Name:
@@ -87,7 +87,7 @@ class Authenticator:
         name = await self.check_attempt(nick, address, now)
         known = self._throttle.is_known(name.key, address)
         self._check_capacity(known=known)
-        # Counted before the check, not after: otherwise many guesses could be made at once.
+        # Counted before the check, not after: otherwise many guesses could be made simultaneously.
         attempt = self._throttle.begin(name.key, address, now)
         own, outside = await self._count_pending(self._is_proved(name, prepared(password)))
         if not (own or outside):
@@ -103,7 +103,7 @@ class Authenticator:
         return account
 
     async def _is_proved(self, name: Name, password: str | None) -> tuple[bool, bool]:
-        """Return whether a password is that of the account, and else whether the checker's."""
+        """Return whether a password is the account's and, if not, whether the checker's."""
         account = self._accounts.get(name.key)
         if password is None:
             return False, False
@@ -148,7 +148,7 @@ class Authenticator:
     def _check_capacity(self, *, known: bool = False) -> None:
         """Check that one more check may be pending.
 
-        Owners from an address where they have logged in before (``known``) have twice the bound, so
+        Owners at an address where they have logged in before (``known``) have twice the bound, so
         that a flood of guesses does not lock them out.
 
         :raises Refused: ``busy``.

@@ -1,9 +1,9 @@
-"""Detached sessions: what is kept for a user whose connection is lost, until they resume.
+"""Detached sessions: the state kept for users whose connection is lost, until they resume.
 
 A session is kept for `DETACHED_SECONDS` if its user can prove later that it is theirs: by an
 account, by the ssh key of the lost connection, or by the token that they were shown.  Other users
-see nothing of it.  When they resume, they are shown what they missed, once, from the last message
-that arrived.
+do not notice.  On resuming, users are shown what they missed, once, from the last message that
+arrived.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from chatd.chat.model.preferences import DEFAULT, Preferences
 
 @dataclass(slots=True, eq=False)
 class DetachedSession:
-    """What is kept of a lost connection: the state of its session, and how far it had been read.
+    """The state of a session whose connection is lost, and how far it had been read.
 
     ``read`` has the number of the last event that was sent, for each room.  The last ``unreached``
-    bytes of what was sent have not arrived; they are found in the history of the rooms, as it was
-    rendered in these ``styles``, and among the ``private`` messages, which have their sizes in
-    bytes (`DetachedSessions.rewind`).  ``echoed_input`` is whether the user's own messages were not
-    sent.  ``waiting`` are the events for this user alone that they have not been shown.
+    bytes sent have not arrived; they are found in the history of the rooms, rendered in these
+    ``styles``, and among the ``private`` messages, which have their sizes in bytes
+    (`DetachedSessions.rewind`).  ``echoed_input`` is whether the user's own messages were not sent.
+    ``waiting`` are the events for this user alone that they have not been shown.
     """
 
     person: Person
@@ -52,12 +52,12 @@ class DetachedSession:
 
 
 class DetachedSessions:
-    """The detached sessions of this server, and who may resume them.
+    """The detached sessions on this server, and who may resume them.
 
-    ``make_token`` makes a word that nobody can guess; without it guests are given no token.
-    ``expire_in_time`` is called with a session that comes to be kept without a connection having
-    been lost just now, to schedule its end.  ``is_dense`` says that the store's numbers of a room
-    have no gaps, so that missing ones are messages that are not kept any more.
+    ``make_token`` makes a word that cannot be guessed; without it guests are given no token.
+    ``expire_in_time`` is called with a session detached other than by a lost connection, to
+    schedule its end.  ``is_dense`` says that the store's numbers in a room have no gaps, so that
+    missing ones are messages that are no longer kept.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class DetachedSessions:
     # Who may resume -------------------------------------------------------------------------------
 
     def new_token(self, person: Person) -> str | None:
-        """Return a new token that resumes the session of a person, and revoke the one before.
+        """Return a new token that resumes a person's session, and revoke the previous one.
 
         None for a person who needs none, as a key or a login proves who they are.
         """
@@ -94,7 +94,7 @@ class DetachedSessions:
         return person.token
 
     def account_proved(self, person: Person) -> None:
-        """Note that a person has an account, and resumes only by what proves that."""
+        """Note that a person has an account, and can resume only by proving it."""
         self._revoke_token(person)
         self._forget_key(person)
 
@@ -115,19 +115,19 @@ class DetachedSessions:
         return self._by_token.get(token)
 
     def person_entered(self, person: Person) -> None:
-        """Note a person who came in; a guest with an ssh key may resume by it."""
+        """Note a person who entered; a guest with an ssh key may resume by it."""
         if person.fingerprint is not None and person.account is None:
             self._by_key.setdefault(person.fingerprint, {})[person] = None
 
     def lost_guest_of_key(self, fingerprint: str | None) -> Person | None:
-        """Return the last guest with this key who has no connection that works."""
+        """Return the last guest with this key who has no working connection."""
         people = self._by_key.get(fingerprint, {}) if fingerprint is not None else {}
         return next((person for person in reversed(people) if self.is_lost(person)), None)
 
     def is_lost(self, person: Person) -> bool:
-        """Whether a person has a session to resume, and no listening connection that works.
+        """Whether a person has a session to resume, and no working connection that listens.
 
-        That is a session that is kept, or one to be taken from connections that are all dead.
+        The session is a detached one, or one to be taken from connections that are all dead.
         """
         listening = [session for session in person.sessions if session.listens]
         return person in self._sessions or (
@@ -152,10 +152,10 @@ class DetachedSessions:
         return self._sessions.get(person)
 
     def add(self, session: Session) -> list[DetachedSession]:
-        """Keep what a lost connection had; return the sessions to end, as too many are kept.
+        """Keep the state of a lost connection; return the sessions to end, if too many are kept.
 
-        That is the oldest of the same address if it has more than `DETACHED_PER_ADDRESS`, else the
-        oldest of all beyond `DETACHED_SESSIONS`.
+        That is the oldest from the same address if it has more than `DETACHED_PER_ADDRESS`, else
+        the oldest of all beyond `DETACHED_SESSIONS`.
         """
         person = session.person
         self._sessions[person] = self._snapshot(session)
@@ -179,10 +179,10 @@ class DetachedSessions:
         del self._sessions[person]
 
     def _snapshot(self, session: Session) -> DetachedSession:
-        """Return what is to be kept of a connection if it is lost now.
+        """Return the state to be kept for a connection if it is lost now.
 
-        A client that acknowledges has said how far it got (``position``); of others it is known how
-        many bytes have not arrived, and `rewind` finds out which messages those were.
+        A client that acknowledges has reported its ``position``; for others the number of bytes
+        that have not arrived is known, and `rewind` finds out which messages those were.
         """
         report, read = session.client.delivery_report(), session.last_sent()
         detached = DetachedSession(session.person, dict(read), report.unreached)
@@ -217,7 +217,7 @@ class DetachedSessions:
         return True
 
     def person_left(self, person: Person) -> None:
-        """Drop what is kept of a person who has left the server."""
+        """Drop the state kept for a person who has left the server."""
         self._sessions.pop(person, None)
         self._revoke_token(person)
         self._forget_key(person)
@@ -225,7 +225,7 @@ class DetachedSessions:
     # Resuming -------------------------------------------------------------------------------------
 
     def take(self, person: Person) -> DetachedSession | None:
-        """Return the session of a person as `find` does, and keep it no longer."""
+        """Return the session of a person as `find` does, and drop it."""
         detached = self.find(person)
         self._sessions.pop(person, None)
         return detached
@@ -244,8 +244,7 @@ class DetachedSessions:
     def reclaim(self, person: Person) -> DetachedSession | None:
         """Take the session of a person who is lost, and close their dead connections.
 
-        None for a person with a connection that works.  A program or an ssh command of theirs goes
-        on.
+        None for a person with a working connection.  Their programs and ssh commands keep running.
         """
         if not self.is_lost(person):
             return None
@@ -256,18 +255,18 @@ class DetachedSessions:
         return detached
 
     def put_back(self, session: Session, detached: DetachedSession) -> None:
-        """Keep a session again that could not be resumed, as the store could not be read."""
+        """Put back a session whose resumption failed, as the store could not be read."""
         if session in session.person.sessions:
             session.detach()
         if self._sessions.setdefault(session.person, detached) is detached:
             self._expire_in_time(detached)
 
     async def resume(self, session: Session, detached: DetachedSession) -> None:
-        """Show a connection what the detached session has missed, and let it listen from there."""
+        """Show a connection the events that the detached session missed, and let it listen."""
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
         session.replaying = Replay(detached.read, detached.waiting)
         await self._resume(session, detached)
-        if not session.client.is_gone:  # else the next snapshot has what is left to be shown
+        if not session.client.is_gone:  # else the next snapshot needs the events still to be shown
             session.replaying = None
 
     async def _resume(self, session: Session, detached: DetachedSession) -> None:
@@ -287,10 +286,10 @@ class DetachedSessions:
     async def rewind(self, detached: DetachedSession) -> None:
         """Move ``read`` back to before the messages that the ``unreached`` bytes belong to.
 
-        Nothing remembers what was sent, so it is rendered again: walking back in time over the
-        messages of all rooms and the private ones, each takes its size from the count, until all
-        bytes are accounted for.  A size that is too small (`_size`) shows a message twice; none is
-        left out.
+        The bytes that were sent are not stored, so they are rendered again: walking back in time
+        over the messages of all rooms and the private ones, each message's size is subtracted from
+        the count, until all bytes are accounted for.  A size that is too small (`_size`) shows a
+        message twice; no message is left out.
         """
         person = detached.person
         not_sent = {*person.ignored, *([person.name.key] * detached.echoed_input)}
@@ -312,9 +311,9 @@ class DetachedSessions:
         detached.unreached = 0
 
     async def _catch_up(self, session: Session, room: Room, detached: DetachedSession) -> bool:
-        """Show what was stored in a room since; return True once the session is up to date.
+        """Show the events stored in a room since; return True once the session is up to date.
 
-        While the store is read more may be stored, which is False: it is called again.
+        Return False if more was stored while the store was read: then it is called again.
         """
         at, until = detached.read[room], room.audience.number
         entries: list[Entry] = []
@@ -341,7 +340,7 @@ class DetachedSessions:
             fitting = newest_that_fit(shown)
             earlier += len(shown) - len(fitting)
             recalled = Recalled(room.name.shown, fitting, new=True, earlier=earlier)
-            if not session.deliver(recalled):  # of several rooms it may be too much: count it only
+            if not session.deliver(recalled):  # too much from several rooms: show the count only
                 session.show(replace(recalled, entries=(), earlier=earlier + len(fitting)))
         detached.read[room] = until
         if room.audience.number != until:
@@ -354,7 +353,7 @@ class DetachedSessions:
 def _size(style: Style, entry: Entry) -> int:
     """Return the least number of bytes that an entry took when it was sent.
 
-    It is 0 for one that was edited since, as it had another text then.
+    It is 0 for a message that was edited since, as its text was different then.
     """
     is_edited = isinstance(entry.event, Said | Acted) and entry.event.edited
     return 0 if is_edited else len(style.render(entry))

@@ -1,7 +1,7 @@
 """Entrance: turns a visitor into a session of a person, who may be here already.
 
-A visitor whose key proves an account is its owner, perhaps on a second screen; any other is a guest
-under a nick that no account owns.
+A visitor whose key proves an account is its owner, perhaps on a second screen; any other visitor is
+a guest under a nick that no account owns.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from chatd.chat.text.sanitizing import safe
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A client that wants to enter: the nick it asks for, and what is known of it.
+    """A client that wants to enter: the nick it asks for, and what is known about it.
 
     ``fingerprint`` is that of the ssh key, ``operator`` whether that key is an operator's.  With
-    ``as_guest`` the visitor is a person of its own although its key proves an account: a script
-    that listens, say, beside its owner on a screen.  ``account`` is the folded nick of an account
-    that was proved already, otherwise than by the key.  ``preferences`` are pairs of name and
-    value that hold from the beginning, over those that the account has set.  ``relay_to`` relays
-    the connection to the server where the owner is, where that can be done.
+    ``as_guest`` the visitor is a separate person although its key proves an account: for example a
+    script that listens while its owner is on a screen.  ``account`` is the folded nick of an
+    account that was proved already, by other means than the key.  ``preferences`` are pairs of name
+    and value that hold from the beginning and override those of the account.  ``relay_to`` relays
+    the connection to the server where the owner is, where that is possible.
     """
 
     nick: str = ""
@@ -48,9 +48,9 @@ class Visitor:
 
 
 class Entrance:
-    """Lets visitors in, once `ServerAccess` has nothing against what they prove.
+    """Lets visitors in, if `ServerAccess` admits the identity that they prove.
 
-    ``_owners`` has the owners of accounts that are on this server, by account.
+    ``_owners`` has the account owners on this server, by account.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Entrance:
         self._peers = peers
 
     def owner_here(self, account: Account) -> Person | None:
-        """Return the owner of an account if they are on this server, under whichever nick."""
+        """Return the owner of an account if they are on this server, under any nick."""
         return self._owners.get(account.name.key)
 
     def is_here(self, account: str) -> bool:
@@ -83,7 +83,7 @@ class Entrance:
     async def fetch_owner(self, account: Account, relay_to: RelayTo | None) -> str:
         """Fetch the owner of an account from another server where they have lost their connection.
 
-        Return the server where they have one that works, and stay: see
+        Return the server where they have a working one, and stay: see
         `chatd.chat.peers.Peers.fetch`.
 
         :raises Relayed: when that server runs this connection as well from now on.
@@ -100,7 +100,7 @@ class Entrance:
         self._detached.person_entered(person)
 
     def person_left(self, person: Person) -> None:
-        """Note that a person is not on this server any more."""
+        """Note that a person is no longer on this server."""
         if person.account is not None:
             self._owners.pop(person.account, None)
 
@@ -113,11 +113,11 @@ class Entrance:
         exactly: bool = False,
         listens: bool = True,
     ) -> tuple[Session, str]:
-        """Let a visitor in, under the nick they ask for or (unless ``exactly``) one near it.
+        """Let a visitor in, under the nick they ask for or (unless ``exactly``) a similar one.
 
-        Return the session, and a sentence that says why the nick is another than they asked for,
-        empty if it is not.  A person who is here already keeps their nick and is in their rooms; a
-        new one is in no room yet.  A session that does not ``listens`` is shown nothing.
+        Return the session, and a sentence that says why the nick differs from the one they asked
+        for, empty if it does not.  A person who is here already keeps their nick and is in their
+        rooms; a new one is in no room yet.  A session without ``listens`` is shown nothing.
 
         :param now: in seconds since the epoch.
         :raises Refused: ``banned`` or ``not-invited``; with ``exactly`` also ``bad-nick`` or
@@ -156,9 +156,9 @@ class Entrance:
     def _account_of(self, visitor: Visitor) -> Account | None:
         """Return the account that a visitor has proved to own.
 
-        An operator's key counts only if its account was logged in to with it before.  Otherwise
-        anybody who adds the public key of an operator to their account would have that operator's
-        rights as soon as the operator comes.
+        An operator's key counts only if it has been used to log in to its account before.
+        Otherwise a user who adds an operator's public key to their own account would have that
+        operator's rights as soon as the operator connects.
         """
         named = self._accounts.get(visitor.account)
         return named or self._accounts.of_key(visitor.fingerprint, proved=visitor.operator)
@@ -207,14 +207,14 @@ class Entrance:
         return session
 
     def _preferences(self, account: str | None, visitor: Visitor) -> Preferences:
-        """Return the preferences of an account, with those of the visitor over them."""
+        """Return the preferences of an account, overridden by those of the visitor."""
         return self._profiles.preferences(account).restored(dict(visitor.preferences))
 
     async def _add_connection(
         self, person: Person, visitor: Visitor, client: Client, *, listens: bool
     ) -> Session:
         """Add a session to a person who is here, or resume the one that they have lost."""
-        resumes = listens and client.resumable  # a program begins anew, beside a lost session
+        resumes = listens and client.resumable  # a program starts afresh, beside a lost session
         detached = self._detached.reclaim(person) if resumes else None
         session = self._add_session(person, visitor, client, listens=listens)
         if detached is None:
@@ -224,7 +224,7 @@ class Entrance:
             return session
         try:
             await self._detached.resume(session, detached)
-        except BaseException:  # the caller never gets this session, so that it could not end it
+        except BaseException:  # the caller never gets this session, so it could not end it
             self._detached.put_back(session, detached)
             raise
         return session
@@ -232,10 +232,10 @@ class Entrance:
     async def _enter_as_owner(
         self, account: Account, visitor: Visitor, client: Client, now: float, *, listens: bool
     ) -> tuple[Session, str]:
-        """Let the owner of an account in; one who is here already has one more session.
+        """Let the owner of an account in; an owner who is here already gets one more session.
 
-        They may come in by another connection, or on another server, while a peer or the store is
-        waited for: hence ``_owners`` is looked up anew after each ``await``.
+        While a peer or the store is awaited, they may enter by another connection or on another
+        server: hence ``_owners`` is looked up again after each ``await``.
         """
         person, stays_at = self._owners.get(account.name.key), ""
         if person is None:
@@ -258,7 +258,7 @@ class Entrance:
         return session, _nick_remark(visitor, person)
 
     def _warn_owner(self, asked: str, person: Person) -> None:
-        """Tell the owner of a nick that a visitor with another key, or none, asked for it."""
+        """Tell the owner of a nick that a visitor with a different key, or none, asked for it."""
         account = self._accounts.get(fold(asked)) if asked else None
         if account is None:
             return
@@ -303,7 +303,7 @@ class Entrance:
 
 
 def _nick_remark(visitor: Visitor, person: Person) -> str:
-    """Return a sentence for an owner who asked for another nick; empty if they did not."""
+    """Return a sentence for an owner who asked for a different nick; empty if they did not."""
     if not visitor.nick or fold(visitor.nick) in ("", person.name.key):
         return ""
     return f"Your key is that of {person.account}; you are {person.nick}."

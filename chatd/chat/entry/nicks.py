@@ -1,7 +1,7 @@
-"""Nicks: choosing one for a user, and claiming it at the store.
+"""Nick registry: chooses nicks for users, and claims them in the store.
 
-The first claim on a nick wins.  Several servers may share the store, so that a claim may have to be
-waited for; meanwhile no other user of this server may have the nick, or one that looks like it.
+The first claim on a nick wins.  Several servers may share the store, so a claim may take time;
+meanwhile no other user on this server may have the nick, or one that looks like it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BY_KEY = "its owner has an ssh key."
 
 
 class NickRegistry:
-    """Takes nicks for users of this server, which the store knows as ``holder``.
+    """Takes nicks for users on this server, which is ``holder`` to the store.
 
     ``_being_claimed`` has the skeletons (`chatd.chat.text.names.skeletons`) of the nicks for which
     the store is being asked.
@@ -43,7 +43,7 @@ class NickRegistry:
         return name
 
     def check_owner(self, name: Name, by: Person | None = None) -> None:
-        """Check that a nick is not owned, and looks like none that is, but for its owner ``by``.
+        """Check that a nick neither is, nor looks like, an account's, unless ``by`` owns that.
 
         :raises Refused: ``nick-taken``.
         """
@@ -54,10 +54,10 @@ class NickRegistry:
             raise Refused("nick-taken", f"{name}{like} is registered; {proof}")
 
     async def take_nearest(self, asked: str) -> tuple[Name, str]:
-        """Take the nick that a user asks for or one near it.
+        """Take the nick that a user asks for, or a similar one.
 
-        Return it with a sentence that says why it is another; that is empty if it is not, or if
-        they asked for none and are a guest.
+        Return it with a sentence that says why it differs; empty if it does not, or if they asked
+        for none and are a guest.
         """
         if not asked.strip():
             return await self._take_guest_nick(), ""
@@ -86,7 +86,7 @@ class NickRegistry:
                 return name
 
     async def _take_variant(self, wanted: Name) -> Name:
-        """Take a nick, else the first variant of it that is free, else that of a guest."""
+        """Take a nick, else its first free variant, else a guest nick."""
         if await self.claim(wanted):
             return wanted
         for name in names.variants(wanted):
@@ -97,7 +97,7 @@ class NickRegistry:
     async def claim(self, name: Name, by: Person | None = None) -> bool:
         """Claim a nick, for a person who is here already (``by``) or one who enters.
 
-        Return False if another user has it or one that looks like it, or if it is owned by another.
+        Return False if another user has or owns the nick, or one that looks like it.
         """
         owner = self._accounts.owner(name)
         if owner is not None and (by is None or by.account != owner.name.key):
@@ -105,9 +105,9 @@ class NickRegistry:
         return await self._claim(name, by, owner=owner is not None and owner.name.key == name.key)
 
     async def claim_own(self, name: Name, by: Person | None = None) -> bool:
-        """Claim a nick for its owner, also from another server, which may be dead.
+        """Claim a nick for its owner, even from another server, which may be dead.
 
-        Return False if another user of this server has it.
+        Return False if another user on this server has it.
         """
         return await self._claim(name, by, owner=True)
 

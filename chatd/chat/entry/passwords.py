@@ -1,7 +1,7 @@
-"""Passwords: what a valid one is, and the interfaces for hashing and checking them.
+"""Passwords: their validity, and the interfaces for hashing and checking them.
 
-Hashing takes time and memory, so that it is awaited and done outside the main thread.  The chat
-never stores or shows a password.
+Hashing takes time and memory, so it is awaited and done outside the main thread.  The chat never
+stores or shows a password.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class PasswordHasher(Protocol):
 
 
 class PasswordChecker(Protocol):
-    """Checks passwords of users from outside the chat, those of the machine, say."""
+    """Checks passwords of users from outside the chat, such as the machine's."""
 
     async def check(self, nick: str, password: str) -> bool:
         """Return whether the user of a folded nick has this password there.
@@ -45,11 +45,11 @@ class PasswordChecker(Protocol):
 
 
 def prepared(text: str) -> str | None:
-    """Return a password in the one form in which it is compared; None when it cannot be one.
+    """Return a password in the form in which it is compared; None when it is not a valid one.
 
-    This is OpaqueString (RFC 8265, section 4.2) without spaces around it, which some ways of typing
-    a password lose: case matters, other kinds of spaces become plain ones, and combining marks are
-    composed with their letters.
+    This is OpaqueString (RFC 8265, section 4.2) without surrounding spaces, which some ways of
+    typing a password lose: case matters, other kinds of spaces become plain ones, and combining
+    marks are composed with their letters.
     """
     text = safe(text).strip()
     if len(text) > PASSWORD_BYTES:
@@ -62,7 +62,7 @@ def prepared(text: str) -> str | None:
 
 
 def check_new(text: str, nick: str) -> str:
-    """Return a new password, prepared, for the user of a nick.
+    """Return a new password for the user of a nick, in prepared form.
 
     :raises Refused: ``bad-password``.
     """

@@ -1,16 +1,16 @@
-"""Audience: the listeners of a room, and how far each of them has been sent what happened.
+"""Audience: the listeners of a room, and how far each of them has been sent its events.
 
 The broadcast is built for rooms with thousands of members that nearly all see the same.  No
 listener has a queue: events are appended to one log, and a cursor into it says how far a listener
 has been sent.  Listeners that are up to date share *one* cursor, the audience's, and are grouped by
-style.  A flush at the end of the reactor's turn renders what is new once for each style, and then
+style.  A flush at the end of the reactor's turn renders new events once for each style, and then
 is one loop over the group's bound ``send`` methods, without any bookkeeping for a listener that
-takes it all.
+takes everything.
 
-A listener has a cursor of its own only while it cannot go along with its group: its connection is
-full, it has just come, or what it is to be shown differs from what the others are (a mention, an
-author that it ignores, its own message).  It rejoins its group once it is up to date, unless it
-ignores anybody: then every event has to be looked at for it.
+A listener has a cursor of its own only while it cannot be served with its group: its connection is
+full, it was just added, or it is shown something different from the others (a mention, an ignored
+author, its own message).  It rejoins its group once it is up to date, unless it ignores any users:
+then every event has to be checked for it.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Audience:
     """The listeners of one room and their cursors in its log.
 
     A listener is in exactly one place: a style's group in ``_groups`` (at the ``_shared`` cursor);
-    ``_slices`` (at `Slices.start`: the broadcast that its group has been given has not reached it);
-    ``_late`` (at a cursor of its own, to be served at the next flush); or ``_held`` (likewise, but
-    its connection is full: it is served when that has room).  ``_special`` has, by position, the
-    listeners to which an event is shown differently.
+    ``_slices`` (at `Slices.start`: its group's broadcast has not reached it yet); ``_late`` (at a
+    cursor of its own, to be served at the next flush); or ``_held`` (likewise, but its connection
+    is full: it is served when that has room).  ``_special`` has, by position, the listeners to
+    which an event is shown differently.
 
     ``request_flush`` is called with the audience when `flush` is to be called at the end of the
     reactor's turn.  ``number`` is the store's number of the last event; ``count`` is how many
@@ -108,22 +108,22 @@ class Audience:
     # Listeners ------------------------------------------------------------------------------------
 
     def add(self, listener: Listener, style: Style) -> None:
-        """Add a listener, which is sent what happens from now on."""
+        """Add a listener, which is sent the events from now on."""
         self._take_out(listener)
         self._settle(listener, style, self._log.end)
 
     def remove(self, listener: Listener) -> None:
-        """Remove a listener, which is sent nothing more."""
+        """Remove a listener, which is sent no more events."""
         self._take_out(listener)
 
     def restyle(self, listener: Listener, style: Style) -> None:
-        """Send a listener what is still to come in another style, or by changed filters."""
+        """Send a listener later events in another style, or by changed filters."""
         cursor = self._take_out(listener)
         if cursor is not None:
             self._settle(listener, style, cursor)
 
     def hold(self, listener: Listener) -> None:
-        """Send a listener nothing until `resume`: its connection is full.  It keeps its cursor."""
+        """Send a listener nothing until `release`: its connection is full.  It keeps its cursor."""
         for style, group in self._groups.items():
             if group.pop(listener, None) is not None:
                 self._held[listener] = (style, self._shared)
@@ -148,7 +148,7 @@ class Audience:
             self._forget()
 
     def catch_up(self, listener: Listener) -> None:
-        """Send a listener now what waits for the end of the turn: something else is to follow."""
+        """Send a listener pending events now, not at the end of the turn: other data follows."""
         if (self._shared == self._log.end and not self._slices) or listener.full:
             return
         for style, group in self._groups.items():
@@ -193,11 +193,11 @@ class Audience:
         """Append an event, which is sent at the next flush.
 
         ``unseen_by`` are not shown it (they typed it, or are shown it in another room);
-        ``mentions`` are shown it as a mention of them, ``quiet`` without a bell (they said it).
+        ``mentions`` are shown it highlighted as a mention, ``quiet`` without a bell (they said it).
         """
         log = self._log
         if log.is_large:
-            self.flush(wholly=True)  # or those that are up to date would miss what is dropped
+            self.flush(wholly=True)  # else listeners that are up to date would miss dropped events
             log.forget(log.first + max(1, len(log) // 8))
         special = frozenset(unseen_by), frozenset(mentions), frozenset(quiet)
         if any(special):
@@ -211,7 +211,7 @@ class Audience:
             self.flush()
 
     def flush(self, *, wholly: bool = False) -> None:
-        """Send what is new to every listener whose connection has room.
+        """Send new events to every listener whose connection has room.
 
         In a large audience this sends one slice and schedules the next flush; ``wholly`` sends all
         slices now.
@@ -234,7 +234,7 @@ class Audience:
             self._request_flush(self)
 
     def _send_news(self) -> None:
-        """Broadcast what is new to the listeners that are up to date, or begin it if they are many.
+        """Broadcast new events to the listeners that are up to date, in slices if there are many.
 
         Afterwards the groups are at the end of the log.
         """
@@ -309,7 +309,7 @@ class Audience:
     ) -> None:
         """Send everything from ``start`` up to ``end`` to a group.
 
-        A listener whose connection is full then leaves the group and is held where it is.
+        A listener whose connection becomes full leaves the group and is held where it is.
         """
         while start < end and group:
             try:
@@ -350,7 +350,7 @@ class Audience:
             listener.broken(unexpected)
 
     def _serve(self, listener: Listener, style: Style, cursor: int) -> None:
-        """Send one listener what it has not been sent yet, as much as its connection takes."""
+        """Send one listener its unsent events, as many as its connection takes."""
         log, end = self._log, self._log.end
         if cursor < log.first:
             missed = log.first - cursor - self._hidden_from(listener, cursor, log.first)
@@ -434,7 +434,7 @@ class Audience:
         if not len(log):
             self._special.clear()
         elif len(self._special) > 2 * LOG_EVENTS:
-            # What was hidden from a listener is not missed by it, even after it was dropped:
+            # A listener does not miss an event that was hidden from it, even a dropped one:
             # `_hidden_from` needs these entries for a while longer.
             first = log.first - LOG_EVENTS
             self._special = {at: each for at, each in self._special.items() if at >= first}

@@ -1,4 +1,4 @@
-"""Listener: what a room's audience requires of each connection that it sends to."""
+"""Listener: the interface of a connection to which a room's audience sends."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class Listener(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether the connection takes nothing now."""
+        """Whether the connection takes no more data now."""
 
     @property
     def filters(self) -> bool:
-        """Whether it ignores any authors, so that `wants` has to be asked for each event."""
+        """Whether it ignores any authors, so that `wants` has to be called for each event."""
 
     def wants(self, entry: Entry) -> bool:
-        """Whether it is to be sent this event."""
+        """Whether to send it this event."""
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Keep the part of ``data`` that ``send`` did not take, and be full from now on."""
 
     def broken(self, bug: Exception) -> None:
-        """End this connection: a bug of ours came up in rendering for it or sending to it."""
+        """End this connection: a bug of ours occurred in rendering for it or sending to it."""
 
     def missed(self, room: str, count: int) -> None:
         """Note that ``count`` events of the room were dropped before they could be sent."""

@@ -1,7 +1,7 @@
 """Room log: a bounded window of a room's events, each rendered once per style.
 
-A position is the number of events that the log had taken before one; a cursor is a position.  The
-log does not know who listens: `chatd.chat.fanout.audience` has the cursors.
+An event's position is the number of events appended before it; a cursor is a position.  The log
+does not know its listeners: `chatd.chat.fanout.audience` has the cursors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
 
 
 class Style(Protocol):
-    """How events are rendered as bytes.  Equal styles render alike, and share the result."""
+    """A way to render events as bytes.  Equal styles render alike, and share the result."""
 
     def __hash__(self) -> int: ...
 
@@ -43,12 +43,12 @@ class Style(Protocol):
     def folds(self) -> bool: ...
 
     def separator(self, since: float, time: float) -> bytes:
-        """Render what separates two events of these times: the date, when a new day has begun.
+        """Render the separator between two events of these times: the date, if the day changed.
 
         The pieces of `render_all` include it, those of `render` do not.
         """
 
-    #: The style for the user's own messages where they are shown to them as to the others: no bell.
+    #: The style for a user's own messages where they are echoed to them like any other: no bell.
     @property
     def quiet(self) -> Style: ...
 
@@ -102,8 +102,8 @@ class _Rendering:
 
     ``runs`` are the ranges of positions that a style has folded into the piece of their last event,
     each from its first position up to, not including, its end.  A cursor in the middle of a run
-    cannot be served from that piece, which also reports events that its listener has been shown
-    already; the rest of the run is rendered again for it.
+    cannot be served from that piece, which also reports events already shown to its listener; the
+    rest of the run is rendered again for it.
     """
 
     __slots__ = ("pieces", "runs", "size")
@@ -118,7 +118,7 @@ class _Rendering:
         return next((run for run in self.runs if run[0] <= position < run[1]), None)
 
     def find_runs(self, new: list[bytes], start: int) -> None:
-        """Find the runs in new pieces, of which ``start`` is the position of the first.
+        """Find the runs in new pieces; ``start`` is the position of the first one.
 
         A run is one or more empty pieces and the piece after them.
         """
@@ -209,12 +209,12 @@ class RoomLog:
         return rendering.pieces[position - self.first]
 
     def _rest(self, style: Style, start: int, end: int) -> bytes:
-        """Render part of a run anew: the events from ``start`` up to, not including, ``end``."""
+        """Render part of a run again: the events from ``start`` up to, not including, ``end``."""
         at = start - self.first
         return b"".join(style.render_all(self._entries[at : end - self.first], self._before(at)))
 
     def separator(self, style: Style, position: int) -> bytes:
-        """Return what separates an event from the one before it: see `Style.separator`."""
+        """Return the separator between an event and the one before it: see `Style.separator`."""
         at = position - self.first
         since = self._before(at)
         return style.separator(since, self._entries[at].event.time) if since is not None else b""

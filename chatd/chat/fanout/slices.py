@@ -2,9 +2,9 @@
 
 A send costs about 4 us, so one loop over 10,000 listeners would stop the reactor from reading any
 input for 40 ms.  A broadcast to many listeners is therefore cut into slices, one for each turn of
-the reactor.  It reaches the listeners in their order, and what happens in the meantime waits until
-it has reached all of them; otherwise some would be at one position and some at the next, and the
-audience would need a cursor for each.
+the reactor.  It reaches the listeners in their order, and later events wait until it has reached
+all of them; otherwise some would be at one position and some at the next, and the audience would
+need a cursor for each.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Slices:
         return None
 
     def take_slice(self, count: int) -> tuple[Style, Group]:
-        """Take the next ``count`` waiting listeners of one style; there have to be some."""
+        """Take up to ``count`` waiting listeners of one style; at least one has to be waiting."""
         style, group = self._waiting[0]
         if len(group) <= count:
             del self._waiting[0]

@@ -1,1 +1,1 @@
-"""The state of the chat: people, rooms and sessions, and who may do what in a room."""
+"""The state of the chat: people, rooms and sessions, and permissions in rooms."""

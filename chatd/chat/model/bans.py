@@ -1,7 +1,7 @@
-"""Bans: whom each covers, how long it holds, and which of many covers a user.
+"""Bans: the users that each covers, how long it holds, and which of many covers a user.
 
-They are values that know neither rooms nor persons: mutes in a room and bans from the server are
-the same thing as bans from a room.  Times are seconds since the epoch.
+They are values that know neither rooms nor people: mutes in a room and bans from the server have
+the same form as bans from a room.  Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FINGERPRINT = re.compile(r"sha256:([A-Za-z0-9+/]{1,64})=*", re.IGNORECASE)
 
 
 class Kind(Enum):
-    """By what a user is identified, the most reliable first."""
+    """The parts of an identity that a ban may cover, the most reliable first."""
 
     ACCOUNT = "account"
     KEY = "key"
@@ -49,7 +49,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a ban covers; `read_target` parses what ``str`` returns."""
+    """The target of a ban; `read_target` parses the result of ``str``."""
 
     kind: Kind
     value: str
@@ -101,7 +101,7 @@ def read_target(text: str) -> Target | None:
 
 
 def of_address(address: str) -> Target | None:
-    """Return the target for connections from an address: itself, or its /64; None if it is none."""
+    """Return the target for an address: itself, or its /64; None if the text is no address."""
     parsed = _address(address)
     return Target(Kind.ADDRESS, _text_of(_network(str(parsed)))) if parsed is not None else None
 
@@ -127,7 +127,7 @@ def _text_of(network: IPv4Network | IPv6Network) -> str:
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> IPv4Network | IPv6Network:
-    """Return a network; cached, as every user who is here is compared with it."""
+    """Return a network; cached, as it is compared with every user who is here."""
     return ip_network(text)
 
 
@@ -142,9 +142,9 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """One ban, made by ``by`` at ``made``, which holds until ``until`` (None: for good).
+    """One ban, set by ``by`` at ``made``, which holds until ``until`` (None: for good).
 
-    ``label`` names the target as its moderator did: by a nick, or as ``str(target)``.
+    ``label`` names the target as the moderator did: by a nick, or as ``str(target)``.
     """
 
     target: Target
@@ -164,7 +164,7 @@ class Ban:
 
     @property
     def is_named(self) -> bool:
-        """Whether a user was named: others need not be shown the address that is covered."""
+        """Whether the moderator named a user: the address it covers need not be shown to others."""
         return self.label != str(self.target)
 
     def encoded(self) -> str:
@@ -188,7 +188,7 @@ OnChange = Callable[[Target, Ban | None], object]
 
 
 class Bans:
-    """Bans by target: at most one for each, and at most ``most`` in all.
+    """Bans by target: at most one for each, and at most ``limit`` in all.
 
     Finding the ban that covers a user takes as long among ten thousand as among ten: one lookup for
     each part of the user's identity, and one for each prefix length that any banned network has.
@@ -219,13 +219,13 @@ class Bans:
         return target in self._bans or len(self._bans) < self.limit
 
     def put(self, ban: Ban) -> None:
-        """Add a ban, in place of one of the same target, and have it stored."""
+        """Add a ban, replacing one of the same target, and have it stored."""
         self.restore(ban)
         if self.on_change is not None:
             self.on_change(ban.target, ban)
 
     def restore(self, ban: Ban) -> None:
-        """Add a ban that is stored already."""
+        """Add a ban that is already stored."""
         self._bans[ban.target] = ban
         if ban.target.kind is Kind.ADDRESS:
             length, prefix = _bucket(ban.target)
@@ -315,7 +315,7 @@ def _end(ban: Ban) -> float:
 
 
 def _bucket(target: Target) -> tuple[tuple[int, int], int]:
-    """Return where a network is looked up: IP version and prefix length, and the prefix."""
+    """Return the keys under which a network is looked up: (IP version, prefix length), prefix."""
     network = ip_network(target.value)
     bits = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
     return (network.version, network.prefixlen), bits

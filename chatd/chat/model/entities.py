@@ -1,9 +1,9 @@
-"""Person, room and session: the state of the chat, and who is in which room with what focus.
+"""Person, room and session: the state of the chat, with memberships and focus.
 
-The three stand in one file because they are one idea: a person has sessions and is in rooms, a room
-has persons as members, a session has a person and the focus on one of the rooms.  Here is state and
-membership only.  What a person may do in a room is in `chatd.chat.model.rules`; the registry of
-everybody in `chatd.chat.model.people`; what a session requires of its connection in
+They share a file because they refer to each other: a person has sessions and is in rooms, a room
+has people as members, a session has a person and the focus on one of the rooms.  Only state and
+membership are here: permissions are in `chatd.chat.model.rules`, the registry of people in
+`chatd.chat.model.people`, and what a session requires of its connection in
 `chatd.chat.model.client`.
 """
 
@@ -35,12 +35,13 @@ from chatd.chat.text.names import GUEST, Name
 class Person:
     """A user who is here, or on another server of the cluster.
 
-    ``account`` is the folded nick of their account; a guest who acts for the owner of one, as a
-    script does, has it as ``on_behalf_of``.  ``ignored`` holds folded nicks, ``ignored_by`` the
-    persons who have this one there, so that a rename is followed.  ``token`` resumes a guest's
-    detached session.  ``invited_into`` and ``named_in_bans`` are the rooms that know this nick.
-    ``server`` is the one of a cluster to which they are connected, empty for this one, and ``lost``
-    whether they have lost their connection to it.  Times are seconds since the epoch.
+    ``account`` is the folded nick of their account; a guest who acts for an account's owner, as a
+    script does, has that account as ``on_behalf_of``.  ``ignored`` holds folded nicks,
+    ``ignored_by`` the people who ignore this one, so that a rename is followed.  ``token`` resumes
+    a guest's detached session.  ``invited_into`` and ``named_in_bans`` are the rooms that store
+    this nick in an invitation, or in a ban or mute.  ``server`` is the server of the cluster they
+    are connected to, empty for this one, and ``lost`` whether they have lost that connection.
+    Times are seconds since the epoch.
     """
 
     __slots__ = (
@@ -87,7 +88,7 @@ class Person:
         self.server = ""
         self.lost = False
         self.sessions: list[Session] = []
-        # Empty, a dict takes less than a third of a set, and most people ignore nobody.
+        # Empty, a dict takes less than a third of a set, and most people ignore no user.
         self.ignored: dict[str, None] = {}
         self.ignored_by: dict[Person, None] = {}
         self.last_correspondent: Person | None = None
@@ -102,16 +103,16 @@ class Person:
 
     @property
     def identity(self) -> Identity:
-        """What bans identify this person by."""
+        """The identity by which bans cover this person."""
         return Identity(self.name.key, self.effective_account, self.fingerprint, self.address)
 
     @property
     def effective_account(self) -> str | None:
-        """The account whose rights they have: their own, or that of the owner they act for."""
+        """The account whose rights they have: their own, or the one they act for."""
         return self.account or self.on_behalf_of
 
     def sessions_changed(self) -> None:
-        """Work out anew whether they are an operator: by any connection that has proved it."""
+        """Recompute whether they are an operator: any session has proved it."""
         if self.sessions:
             self.operator = any(session.operator for session in self.sessions)
 
@@ -122,7 +123,7 @@ class Person:
 
     @property
     def is_guest_nick(self) -> bool:
-        """Whether the nick is a generated one, which a stranger may be given tomorrow."""
+        """Whether the nick is a generated one, which may be given to a stranger later."""
         return self.name.key.startswith(GUEST)
 
 
@@ -130,7 +131,7 @@ class Person:
 class LastMessage:
     """The last message of a member, for /edit and /delete.  ``time`` in seconds since the epoch.
 
-    ``number`` is 0 until the store has kept it; ``gone`` says that it is deleted or was not kept.
+    ``number`` is 0 until it is stored; ``gone`` says that it was deleted or could not be stored.
     """
 
     time: float
@@ -140,7 +141,7 @@ class LastMessage:
 
 @dataclass(slots=True)
 class Member:
-    """What a room knows of one of its members.
+    """What a room stores about one of its members.
 
     ``last_said`` is in seconds since the epoch; ``since`` is the store's number of their join.
     """
@@ -156,8 +157,8 @@ class Member:
 class Settings:
     """The settings of a room (/room).
 
-    ``slow`` is in seconds between messages; ``history`` is how many events are kept, 0 for as many
-    as the server keeps of every room.
+    ``slow`` is in seconds between messages; ``history`` is how many events are kept, 0 for the
+    server's default.
     """
 
     topic: str = ""
@@ -172,13 +173,13 @@ class Settings:
 class Room:
     """A room: its members, its settings, its bans and invitations, and its audience.
 
-    ``id`` is what the store knows it by: a room that is made anew under an old name is another.
-    ``number`` rises in the order in which rooms are made.  ``members`` keeps the order of joining.
-    Invitations of guests (``invited``) go by folded nick, follow their person to another nick and
-    end when they leave the server, for a stranger may carry the nick tomorrow; those of accounts
-    (``invited_accounts``) last.  So do ``bans`` and ``mutes``, by any part of an identity.
-    ``roles`` are those of the accounts that own and moderate a persistent room, here or not.
-    ``last_spoke`` remembers when former members said something last, for slow mode.
+    ``id`` identifies it in the store: a room recreated under an old name is a different room.
+    ``number`` rises in the order in which rooms are created.  ``members`` keeps the order of
+    joining.  Invitations of guests (``invited``) go by folded nick, follow their person to another
+    nick and end when they leave the server, as a stranger may have the nick later; those of
+    accounts (``invited_accounts``) last.  So do ``bans`` and ``mutes``, by any part of an identity.
+    ``roles`` are those of the accounts that own and moderate a persistent room, whether their
+    owners are here or not.  ``last_spoke`` remembers when former members last spoke, for slow mode.
     """
 
     __slots__ = (
@@ -225,21 +226,21 @@ class Room:
 
     @property
     def is_persistent(self) -> bool:
-        """Whether the room is there when nobody is in it."""
+        """Whether the room stays when it is empty."""
         return self.permanent or self.settings.lasting
 
     @property
     def is_guarded(self) -> bool:
-        """Whether not everybody may come in: it is private or has a key."""
+        """Whether entry is restricted: it is private or has a key."""
         return self.settings.private or bool(self.settings.key)
 
     @property
     def has_local_members(self) -> bool:
-        """Whether anybody on this server is in it."""
+        """Whether it has members on this server."""
         return any(not person.server for person in self.members)
 
     def role_of(self, person: Person) -> Role:
-        """Return the role of a person; an operator of the server is one in every room."""
+        """Return the role of a person; server operators are operators in every room."""
         if person.operator:
             return Role.OPERATOR
         member = self.members.get(person)
@@ -252,7 +253,7 @@ class Room:
         self.members[person] = Member(role, self.last_spoke.pop(person.name.key, 0.0))
 
     def remove(self, person: Person) -> None:
-        """Make a person no longer a member; slow mode does not begin anew when they return."""
+        """Remove a member; slow mode still counts from their last message when they return."""
         member = self.members.pop(person)
         if self.settings.slow:
             self.last_spoke[person.name.key] = member.last_said
@@ -262,7 +263,7 @@ class Room:
     # Invitations and bans that go by nick ---------------------------------------------------------
 
     def invite(self, person: Person) -> None:
-        """Invite a person: one with an account until it is taken back."""
+        """Invite a person; an account's invitation lasts until revoked."""
         if person.account is None:
             self.invite_for_now(person)
             return
@@ -271,7 +272,7 @@ class Room:
             del self.invited_accounts[next(iter(self.invited_accounts))]
 
     def invite_for_now(self, person: Person) -> None:
-        """Invite a person until they leave the server; past the bound, the oldest lapses."""
+        """Invite a person until they leave the server; beyond the bound, the oldest lapses."""
         self.invited[person.name.key] = None
         if len(self.invited) > ROOM_INVITATIONS:
             del self.invited[next(iter(self.invited))]
@@ -282,16 +283,17 @@ class Room:
             del person.invited_into[first]
 
     def uninvite(self, person: Person) -> bool:
-        """Take back all invitations of a person; return whether there was one."""
+        """Revoke all invitations of a person; return whether there was one."""
+        nick, account = person.name.key, person.account
+        was_invited = nick in self.invited or account in self.invited_accounts
         person.invited_into.pop(self, None)
-        had = [
-            self.invited.pop(person.name.key, self),
-            self.invited_accounts.pop(person.account, self) if person.account else self,
-        ]
-        return None in had
+        self.invited.pop(nick, None)
+        if account is not None:
+            self.invited_accounts.pop(account, None)
+        return was_invited
 
     def follow_nick(self, person: Person) -> None:
-        """Remember that a ban or a mute goes by this person's nick, and has to follow it."""
+        """Remember that a ban or a mute covers this person's nick, and has to follow it."""
         person.named_in_bans[self] = None
         if len(person.named_in_bans) > NAMED_IN_BANS:
             del person.named_in_bans[next(iter(person.named_in_bans))]
@@ -305,7 +307,10 @@ class Room:
         self.mutes.renamed(old, new)
 
     def departed(self, person: Person) -> None:
-        """Forget what was for a person who leaves, as another user may have the nick tomorrow."""
+        """Drop the invitation and bans of a nick that is free again: its next user is a stranger.
+
+        Only bans and mutes of generated nicks are dropped.
+        """
         self.invited.pop(person.name.key, None)
         if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
@@ -314,12 +319,12 @@ class Room:
 
 @dataclass(slots=True, eq=False)
 class PendingLines:
-    """The lines of one session that the store has not kept yet, oldest first; never empty.
+    """The lines of one session that are not stored yet, oldest first; never empty.
 
-    ``lines`` has the rooms in which each is pending.  A line is known by its identity, as the same
-    may be said twice.  ``since`` is when the first was seen to wait, in seconds since the epoch;
-    ``announced`` whether the user was told in words, and ``failed`` whether any of them could not
-    be kept in the end.
+    ``lines`` has the rooms in which each is pending.  A line is keyed by its identity, as the same
+    text may be said twice.  ``since`` is when the first was found pending, in seconds since the
+    epoch; ``announced`` says whether the user was told in words, and ``failed`` whether any of the
+    lines could not be stored.
     """
 
     since: float
@@ -330,7 +335,7 @@ class PendingLines:
 
 @dataclass(slots=True, eq=False)
 class Replay:
-    """What a resumed session has still to be shown of what it missed.
+    """The missed events that a resumed session has still to be shown.
 
     ``read`` has the store's number of the last event that was sent, for each room that is not yet
     caught up; ``waiting`` are the events for this user alone.  Both shrink as they are shown.
@@ -344,12 +349,12 @@ class Session:
     """One connection of a person.
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
-    where plain lines go and which is shown without its name.  A session that does not listen speaks
-    only.  ``private`` are the last of the ``private_count`` private messages that it was sent.
+    where plain lines go and which is shown without its name.  A session that does not listen is
+    send-only.  ``private`` are the last of the ``private_count`` private messages that it was sent.
     ``address`` and ``fingerprint`` are those of this connection, ``operator`` whether it proved to
-    be an operator's; ``replaying`` is what a resumed session has still to be shown, ``pending`` are
-    its lines that wait to be kept; ``relay_to`` relays the connection to another server, where that
-    can be done.
+    be an operator's; ``replaying`` is what a resumed session has still to be shown,
+    ``pending_lines`` are its lines that are not stored yet; ``relay_to`` relays the connection to
+    another server, where that is possible.
     """
 
     __slots__ = (
@@ -387,17 +392,16 @@ class Session:
         self.operator = False
         self.pending_lines: PendingLines | None = None
 
-    # What an audience requires of a listener
-    # -------------------------------------------------------
+    # What an audience requires of a listener ------------------------------------------------------
 
     @property
     def full(self) -> bool:
-        """Whether the connection takes nothing now."""
+        """Whether the connection takes no more data now."""
         return self.client.full
 
     @property
     def filters(self) -> bool:
-        """Whether this person ignores anybody."""
+        """Whether this person ignores any users."""
         return bool(self.person.ignored)
 
     def wants(self, entry: Entry) -> bool:
@@ -405,16 +409,16 @@ class Session:
         return entry.author not in self.person.ignored
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Keep the rest of ``data``, and the cursor in every room: the connection is full."""
+        """Keep the rest of ``data`` and hold the session in every room: the connection is full."""
         self.client.stalled(data, taken)
         self.hold()
 
     def broken(self, bug: Exception) -> None:
-        """End this connection after a bug of ours in sending."""
+        """End this connection after a bug of ours in rendering or sending."""
         self.client.broken(bug)
 
     def missed(self, room: str, count: int) -> None:
-        """Say that events of a room were forgotten before they could be read."""
+        """Tell the user that events of a room were dropped before they could be sent."""
         self._write(Missed(room, count))
         if self.client.closes_on_gap:
             self.client.close()
@@ -427,14 +431,14 @@ class Session:
         return style if room is self.focus else style.unfocused
 
     def deliver(self, event: PersonalEvent) -> bool:
-        """Show something to this session alone, after all that has happened in its rooms.
+        """Show an event to this session alone, after everything that has happened in its rooms.
 
-        Returns False when it cannot be shown, or when too much waits for the connection already.
+        Returns False when it cannot be shown, or when too much is pending for the connection.
         """
         return self.client.pending_bytes <= PERSONAL_BYTES and self.show(event)
 
     def show(self, event: PersonalEvent) -> bool:
-        """Show something that has a bound of its own, however much waits already.
+        """Show an event that has a bound of its own, however much is pending already.
 
         Returns False when it cannot be shown at all.
         """
@@ -453,12 +457,12 @@ class Session:
             self.hold()
 
     def hold(self) -> None:
-        """Let no room send to this session until `resume`: the connection is full."""
+        """Let no room send to this session until `release`: the connection is full."""
         for room in self.person.rooms.values():
             room.audience.hold(self)
 
     def release(self) -> None:
-        """Catch up in every room, as far as the connection takes it."""
+        """Catch up in every room, as far as the connection has room."""
         for room in tuple(self.person.rooms.values()):
             if self.client.full:
                 return
@@ -472,12 +476,12 @@ class Session:
         return numbers
 
     def position(self) -> Position:
-        """Return how far it has been sent what happens."""
+        """Return how far this session has been sent its rooms' events and private messages."""
         read = {room.id: number for room, number in self.last_sent().items()}
         return Position(read, self.private_count)
 
     def restyle(self) -> None:
-        """Show every room as the preferences and the focus say now."""
+        """Show every room according to the current preferences and focus."""
         for room in self.person.rooms.values():
             room.audience.restyle(self, self.style_in(room))
 
@@ -491,19 +495,19 @@ class Session:
         self.client.refocused()
 
     def focus_on_newest(self) -> None:
-        """Give the focus to the room that this person has joined last, or to none."""
+        """Give the focus to the room that this person joined last, or to none."""
         self.focus_on(next(reversed(self.person.rooms.values()), None))
 
     def unread_counts(self) -> list[tuple[str, int, bool]]:
-        """Return the rooms with unread events: name, how many, and whether it mentions the user."""
+        """Return the rooms with unread events: name, count, and whether one mentions the user."""
         return self.unread.counts(self.person.rooms, self.focus) if self.unread else []
 
     def unread_summary(self) -> str:
-        """Return the same for a prompt: see `chatd.chat.model.unread.summary`."""
+        """Return the unread counts for a prompt: see `chatd.chat.model.unread.summary`."""
         return summary(self.unread_counts())
 
     def detach(self) -> None:
-        """Take this connection away from its person, and out of the audience of their rooms."""
+        """Remove this session from its person, and from the audiences of their rooms."""
         self.person.sessions.remove(self)
         self.person.sessions_changed()
         for room in self.person.rooms.values():
@@ -511,7 +515,7 @@ class Session:
             room.audience.remove(self)
 
     def catch_up(self) -> None:
-        """Show now what has happened in every room: what follows belongs after it."""
+        """Send what is new in every room now, so that what follows is shown after it."""
         for room in self.person.rooms.values():
             room.audience.catch_up(self)
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chatd.chat.events import Acted, Edited, RoomEvent, Said
-
-if TYPE_CHECKING:
-    from chatd.chat.model.entities import Room, Session
-    from chatd.chat.model.people import People
+from chatd.chat.model.entities import Room, Session
+from chatd.chat.model.people import People
 
 #: Characters that may surround a nick: ``@ada``, ``(ada)``, ``ada:``, ``ada!``.
 _AROUND = "@.,:;!?()[]{}<>\"'`*“”«»…-"

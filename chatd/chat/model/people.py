@@ -1,4 +1,4 @@
-"""People: the registry of everybody who is here, by nick, and of the nicks that are free."""
+"""People: the registry of everyone who is here, by nick, and of free guest nicks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatd.chat.text.names import GUEST, Name, fold
 
 
 class People:
-    """The registry of everybody who is here, by nick, and of the nicks that are free.
+    """The registry of everyone who is here, by nick, and of free guest nicks.
 
     ``on_displaced`` is called with a person on another server who has lost their nick, and with
     the person who has it now.
@@ -29,11 +29,11 @@ class People:
         return len(self._by_key)
 
     def everyone(self) -> list[Person]:
-        """Return everybody who is here, or on another server of the cluster."""
+        """Return everyone who is here, or on another server of the cluster."""
         return list(self._by_key.values())
 
     def here(self) -> list[Person]:
-        """Return everybody who is connected to this server."""
+        """Return everyone who is connected to this server, or has a detached session on it."""
         return [person for person in self._by_key.values() if not person.server]
 
     def find(self, nick: str) -> Person | None:
@@ -45,7 +45,7 @@ class People:
         return self._by_key.get(key)
 
     def is_free(self, name: Name, by: Person | None = None, *, owner: bool = False) -> bool:
-        """Whether ``by``, who may have the nick already, can have it: not taken, no look-alike.
+        """Whether a nick and its look-alikes are free for ``by``, who may have it already.
 
         The ``owner`` of the nick can have it even if a person on another server has it now.
         """
@@ -56,7 +56,7 @@ class People:
         return holder in allowed and all(person in allowed for person in looks)
 
     def add(self, person: Person) -> None:
-        """Somebody is here, under their nick; who was called so on another server is displaced."""
+        """Add a person under their nick; a person with that nick on another server is displaced."""
         there = self._by_key.get(person.name.key)
         if there is not None and there is not person:
             self.remove(there)
@@ -84,7 +84,7 @@ class People:
             heappush(self._free_guests, number)
 
     def guest(self) -> Name:
-        """Return a nick for a user who has none: ``guest1``, or the lowest number that is free."""
+        """Return a nick for a user who has none: ``guest1``, or the lowest free number."""
         while True:
             if self._free_guests:
                 number = heappop(self._free_guests)

@@ -1,4 +1,4 @@
-"""Preferences: what users may set for themselves (/set), and the values of each."""
+"""Preferences: the settings of one user (/set), and their values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Preferences:
     replay: int = 10
 
     def rows(self) -> tuple[str, ...]:
-        """Return every preference with its value and its meaning, a line each."""
+        """Return one line per preference, with its value and its meaning."""
         return tuple(
             f"{field.name} {as_typed(getattr(self, field.name))} — {MEANING[field.name]}"
             for field in fields(self)
@@ -63,7 +63,7 @@ class Preferences:
         return restored
 
 
-#: The preferences of users who have set nothing.
+#: The preferences of users who have set none.
 DEFAULT = Preferences()
 
 

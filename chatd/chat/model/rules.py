@@ -1,6 +1,6 @@
-"""Rules: who may enter a room, speak in it and change it.
+"""Rules: permissions to enter a room, speak in it and change it.
 
-Each ``check_…`` raises `Refused`, with a sentence for the user, and has changed nothing.
+Each ``check_…`` raises `Refused`, with a sentence for the user, and changes nothing.
 Times are seconds since the epoch.
 """
 
@@ -60,7 +60,7 @@ def is_admitted(room: Room, person: Person) -> bool:
 
 
 def ban_of(room: Room, person: Person, now: float) -> Ban | None:
-    """Return the ban that keeps a person out of the room; it never keeps out the owner."""
+    """Return the ban that keeps a person out of the room; None for the room's owner."""
     ban = covering(room, room.bans, person, now)
     return None if room.role_of(person) is Role.OWNER else ban
 
@@ -148,7 +148,7 @@ def is_too_loud(room: Room, text: str) -> bool:
 
 
 def leave_message(room: Room, person: Person, text: str, now: float) -> str:
-    """Return the words with which a person leaves, or none if they may not say them here."""
+    """Return a person's leave message, or an empty one if they may not speak here."""
     try:
         check_speech(room, person, now)
     except Refused:
@@ -159,7 +159,7 @@ def leave_message(room: Room, person: Person, text: str, now: float) -> str:
 def successor(room: Room) -> Person | None:
     """Return the next owner of a room without one: its first moderator, else its first member.
 
-    A persistent room has none, as its owners are kept with it.
+    None for a persistent room, whose owners are stored with it.
     """
     if room.is_persistent:
         return None

@@ -1,6 +1,6 @@
-"""Unread counts: how much has happened in the rooms of a session that do not have its focus.
+"""Unread counts: the number of new events in the rooms of a session that do not have its focus.
 
-Nothing is counted when it happens: a session remembers where each of its rooms was when the focus
+Events are not counted one by one: a session remembers where each of its rooms was when the focus
 left it, and the room's audience knows where it is now.
 """
 
@@ -18,15 +18,15 @@ NAMED = 3
 
 
 class Counted(Protocol):
-    """A room, as far as its unread events are counted."""
+    """The parts of a room that are needed to count its unread events."""
 
     @property
     def name(self) -> Name:
-        """Its name."""
+        """The room's name."""
 
     @property
     def audience(self) -> Audience:
-        """Its audience, which counts events."""
+        """The room's audience, which counts events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class UnreadCounts:
     def refocused(
         self, before: Counted | None, focus: Counted | None, rooms: Iterable[Counted]
     ) -> None:
-        """Move the focus: what happens in the other ``rooms`` from now on is not read."""
+        """Move the focus: events in the other ``rooms`` are unread from now on."""
         if before is focus and focus is not None:
             self._marks.pop(focus, None)
         elif before is not None:
@@ -82,7 +82,7 @@ class UnreadCounts:
     def take(self, room: Counted) -> tuple[int, int]:
         """Forget the mark of a room that is read now.
 
-        Returns the store's number of the last event that had been read, and how many came after.
+        Returns the store's number of the last event that had been read, and how many followed it.
         """
         mark = self._marks.pop(room, _now(room))
         return mark.number, room.audience.count - mark.count
@@ -90,9 +90,9 @@ class UnreadCounts:
     def counts(
         self, rooms: Mapping[str, Counted], focus: Counted | None
     ) -> list[tuple[str, int, bool]]:
-        """Return the rooms with unread events: name, how many, and whether they mention the user.
+        """Return the rooms with unread events: name, count, and whether one mentions the user.
 
-        ``rooms`` are those that the user is in, by key; the marks of others are forgotten.
+        ``rooms`` are those that the user is in, by key; the marks of others are dropped.
         """
         found = []
         for room, mark in tuple(self._marks.items()):
@@ -104,7 +104,7 @@ class UnreadCounts:
 
 
 def summary(counts: list[tuple[str, int, bool]]) -> str:
-    """Return counts for a prompt: ``(attic 3!, den 1)``, with ``!`` where there is a mention."""
+    """Return counts for a prompt: ``(attic 3!, den 1)``, with ``!`` for a mention."""
     if not counts:
         return ""
     shown = [f"{room} {count}{'!' * mentioned}" for room, count, mentioned in counts[:NAMED]]

@@ -1,7 +1,6 @@
-"""Address prefixes: by what connections are counted and throttled.
+"""Address prefixes: the units in which connections are counted and throttled.
 
-They are whole addresses in IPv4 and /64 networks in IPv6, which is what a household or a server
-has.
+They are whole addresses in IPv4 and /64 networks in IPv6: what a household or a server has.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 
 def prefix(address: str) -> str:
-    """Return the prefix that an address counts as; text that is no address is its own."""
+    """Return the prefix of an address; text that is not an address is returned unchanged."""
     try:
         parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     except ValueError:

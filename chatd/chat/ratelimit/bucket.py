@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from chatd.chat.limits import Rate
 
-#: The fraction that counts as a whole token.  Sums of fractions come out a little short of one, and
+#: The fraction that counts as a whole token.  Sums of fractions come out slightly below one, and
 #: the wait for the rest would be too short for any clock.
 _WHOLE = 1 - 1e-6
 
 
 class TokenBucket:
-    """A token bucket.  Times are seconds on any clock that does not go back."""
+    """A token bucket.  Times are seconds on any monotonic clock."""
 
     __slots__ = ("_burst", "_rate", "_time", "_tokens")
 

@@ -30,7 +30,7 @@ from chatd.chat.ratelimit.bucket import TokenBucket
 
 @dataclass(slots=True)
 class _Wrong:
-    """The wrong passwords of one source: ``last`` is when, and until ``until`` none is tried."""
+    """The wrong passwords of one source; ``last`` is when, and none is tried before ``until``."""
 
     count: int
     last: float
@@ -40,7 +40,7 @@ class _Wrong:
 class Backoff:
     """Exponential backoff for one kind of source; no source waits longer than ``longest`` seconds.
 
-    With too many sources the one whose last wrong password is oldest is forgotten.
+    With too many sources, the one whose last wrong password is oldest is forgotten.
     """
 
     def __init__(self, longest: float) -> None:
@@ -66,7 +66,7 @@ class Backoff:
     def wait(self, source: str, now: float) -> float:
         """Return how many seconds a source has to wait.
 
-        It is never longer than its whole delay, even after the clock was set back.
+        It is never longer than the source's full delay, even after the clock was set back.
         """
         wrong = self._find(source, now)
         return max(0.0, min(wrong.until - now, self._delay(wrong.count))) if wrong else 0.0
@@ -116,7 +116,10 @@ class LoginThrottle:
         return prefix(address) in self._known.get(account, ())
 
     def _sources(self, account: str, address: str) -> list[tuple[Backoff, str]]:
-        """Return the sources that an attempt counts for; a Unix socket has an empty address: none."""
+        """Return the sources that an attempt counts for.
+
+        The empty address of a Unix socket is not a source.
+        """
         network = prefix(address)
         if self.is_known(account, address):
             return [(self._owners, f"{account} {network}")]
@@ -146,7 +149,7 @@ class LoginThrottle:
             backoff.withdraw(source, now)
 
     def owner_logged_in(self, account: str, address: str) -> None:
-        """Remember from which address the owner of an account has logged in: the last few are."""
+        """Remember an address from which an owner has logged in; only the last few are kept."""
         network = prefix(address)
         if not network:
             return
@@ -168,7 +171,7 @@ class PerAddressRate:
     def wait(self, address: str, now: float) -> float:
         """Take a token and return 0, or return the seconds until the address has one."""
         network = prefix(address)
-        now = self._now = max(now, self._now)  # the time of day may go back
+        now = self._now = max(now, self._now)  # the wall clock may be set back
         bucket = self._buckets.setdefault(network, TokenBucket(self._rate, now))
         self._buckets.move_to_end(network)
         if len(self._buckets) > THROTTLE_ENTRIES:

@@ -1,4 +1,4 @@
-"""Accounts: registered nicks, and how their owners prove who they are.
+"""Accounts: registered nicks, and the proofs of identity of their owners.
 
 A proof is an ssh key, a password, or the answer of an external password checker, which knows users
 by the same names.
@@ -33,7 +33,7 @@ _COMMENT_LENGTH = 60
 class Key:
     """An ssh key of an account; ``added`` in seconds since the epoch.
 
-    ``proved`` says that its owner has logged in with it; anybody can add a public key.
+    ``proved`` says that its owner has logged in with it; any user can add a public key.
     """
 
     fingerprint: str
@@ -132,7 +132,7 @@ class Accounts:
         return account if key.proved else None
 
     def owner(self, name: Name) -> Account | None:
-        """Return the account whose nick this is or looks like, or None."""
+        """Return the account whose nick equals or looks like this one, or None."""
         found = self._by_nick.get(name.key)
         if found is not None:
             return found
@@ -164,8 +164,8 @@ class Accounts:
     async def _change(self, before: Account | None, after: Account) -> Account:
         """Replace an account, or add one, and have it stored.
 
-        The change is in memory at once, so that no other claims the nick or a key meanwhile, and is
-        undone when the store fails.
+        The change is made in memory immediately, so that no other user claims the nick or a key
+        meanwhile, and is undone when the store fails.
         """
         if before is not None:
             self._take_out(before)
@@ -193,7 +193,7 @@ class Accounts:
         password: str = "",
         external: bool = False,
     ) -> Account:
-        """Register a nick, to be proved by the ssh key of its owner or by another proof.
+        """Register a nick, to be proved by its owner's ssh key or by another proof.
 
         :raises Refused: ``nick-taken``, ``key-taken``, ``too-many``, ``not-kept``.
         """

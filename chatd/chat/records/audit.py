@@ -1,4 +1,4 @@
-"""Audit log: what moderators and operators did, to whom and why."""
+"""Audit log: the acts of moderators and operators, with their targets and reasons."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _DIGITS = 12
 class AuditEntry:
     """One act of a moderator or operator; ``time`` in seconds since the epoch.
 
-    ``nick`` and ``account`` (a folded nick) are theirs; ``what`` is the command.  ``whom`` is what
-    everybody may know of its target, ``covered`` what only operators may.  ``room`` is empty for
-    the server, and ``room_id`` tells rooms of the same name apart.  The names of fields are stored.
+    ``nick`` and ``account`` (a folded nick) are theirs; ``what`` is the command.  ``whom`` is the
+    public description of its target, ``covered`` the part that only operators may see.  ``room`` is
+    empty for the server, and ``room_id`` tells rooms of the same name apart.  The names of fields
+    are stored.
     """
 
     time: float
@@ -47,9 +48,9 @@ _FIELDS = frozenset(each.name for each in fields(AuditEntry))
 class AuditLog:
     """The newest entries, oldest first.
 
-    Each is a record of its own, so that adding one writes one.  ``holder`` identifies this server
-    where others share the store, and is part of the keys: entries that two servers add at once are
-    two records.
+    Each is a separate record, so that adding one writes one.  ``holder`` identifies this server
+    where others share the store, and is part of the keys: entries that two servers add
+    simultaneously are two records.
     """
 
     def __init__(self, store: Store, holder: str = "") -> None:
@@ -79,7 +80,7 @@ class AuditLog:
         fields = {name: each for name, each in json.loads(value).items() if name in _FIELDS}
         later = [*takewhile(lambda each: each > key, reversed(self._entries))]
         self._entries[key] = AuditEntry(**fields)
-        for each in reversed(later):  # entries of two servers at once have one order everywhere
+        for each in reversed(later):  # simultaneous entries have the same order on all servers
             self._entries.move_to_end(each)
         self._last = max(self._last, int(key.partition(".")[0]))
 
@@ -94,10 +95,10 @@ class AuditLog:
         reason: str = "",
         covered: str = "",
     ) -> None:
-        """Add an entry for what ``person`` did in a room, or to the server.
+        """Add an entry for an act of ``person`` in a room, or on the server.
 
         ``what`` is the name of the command, ``whom`` the nick that it was applied to, or the
-        setting; ``covered`` is what only operators may see of the target.
+        setting; ``covered`` is the part of the target that only operators may see.
         """
         where, ident = (room.name.shown, room.id) if room is not None else ("", "")
         reason = cut(reason, REASON_LENGTH)
@@ -116,7 +117,7 @@ class AuditLog:
             self._store.put(KIND, key, None)
 
     def last(self, count: int, room: Room | None = None) -> list[AuditEntry]:
-        """Return the last entries, oldest first; with ``room`` those of that room alone."""
+        """Return the last ``count`` entries, oldest first; with a ``room`` only that room's."""
         found: list[AuditEntry] = []
         for entry in self._newest():
             if len(found) == count:

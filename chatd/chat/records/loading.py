@@ -10,8 +10,8 @@ from chatd.chat.store import Store
 class RecordLoader:
     """Loads the records of some kinds.
 
-    ``take`` is called once, with a mapping from keys to records for each kind; ``loaded`` says that
-    it has been.
+    ``take`` is called once, with a mapping from keys to records for each kind; ``loaded`` says
+    whether it has been.
     """
 
     def __init__(self, store: Store, *kinds: str, take: Callable[..., None]) -> None:
@@ -21,7 +21,7 @@ class RecordLoader:
         self.loaded = False
 
     async def load(self) -> None:
-        """Load the records, unless that is done."""
+        """Load the records, unless already loaded."""
         if self.loaded:
             return
         records = [await self._store.records(kind) for kind in self._kinds]

@@ -1,4 +1,4 @@
-"""Offline messages: private messages for owners of accounts who are not here (as XEP-0160)."""
+"""Offline messages: private messages for account owners who are not here (as in XEP-0160)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KIND = "mail"
 
 
 class OfflineMessages:
-    """The offline messages of each account, which are one record of the store."""
+    """The offline messages of each account; an account's messages are one record of the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

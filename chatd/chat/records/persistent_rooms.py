@@ -1,8 +1,10 @@
 """Persistent rooms: their owners, moderators, settings, bans and mutes survive a restart.
 
-A room is persistent when an owner with an account has made it so; the lobby always is.  Each is one
-record of the store, which is written anew with every change, and each of its bans and mutes is one
-more.
+A room is persistent when an owner with an account has made it so; the lobby always is.  Each room
+is one record of the store, which is rewritten with every change; each ban and mute is another one.
+
+Some fields of a record have old names: ``keepers`` are `Room.roles`, ``guests`` are
+`Room.invited_accounts`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from chatd.chat.text.names import GUEST
 KIND = "room"
 BAN = "ban"
 MUTE = "mute"
-#: A record has every setting under the name of its field, and what older records lack is default.
+#: A record has every setting under the name of its field; older records lack some, which then have
+#: their defaults.
 _SETTINGS = tuple(each.name for each in dataclasses.fields(Settings))
 
 
@@ -55,7 +58,7 @@ class PersistentRooms:
     def _restore_all(
         self, rooms: Mapping[str, str], bans: Mapping[str, str], mutes: Mapping[str, str]
     ) -> None:
-        """Open every room of the store, and drop what is left of others."""
+        """Open every room of the store, and drop the leftovers of other rooms."""
         opened = {self._lobby.name.key: self._lobby}
         for key, value in rooms.items():
             room = self._restore(key, value)
@@ -89,7 +92,7 @@ class PersistentRooms:
             self._change(room, before, json.loads(value))
 
     def _change(self, room: Room, before: dict[str, Any], after: dict[str, Any]) -> None:
-        """Apply what another server has changed; what was changed here in the meantime remains."""
+        """Apply another server's changes; later changes on this server remain."""
         for name in _SETTINGS:
             if name in after and before.get(name) != after[name]:
                 setattr(room.settings, name, after[name])
@@ -113,7 +116,7 @@ class PersistentRooms:
     def apply_ban_change(self, kind: str, room: Room, target: str, value: str | None) -> None:
         """Apply the record of a ban or mute that another server has stored, or (None) dropped.
 
-        A record is also dropped because its room is no longer persistent; then the ban remains.
+        A record is also dropped when its room is no longer persistent; then the ban remains.
         """
         if value is not None or room.is_persistent:
             _bans(room, kind).apply_change(target, value)
@@ -216,7 +219,7 @@ class PersistentRooms:
         self._store_bans(room)
 
     def make_temporary(self, room: Room) -> None:
-        """Make a room temporary: it is gone when it is empty."""
+        """Make a room temporary: it closes when it is empty."""
         if room.settings.lasting:
             self._end_persistence(room)
             self._last_records.pop(room.name.key, None)
@@ -236,7 +239,7 @@ class PersistentRooms:
 
 
 def _is_of_guest_nick(ban: Ban) -> bool:
-    """Whether it covers a generated nick, which another user has after a restart."""
+    """Whether it covers a generated nick, which may be another user's after a restart."""
     target = ban.target
     return ban.is_named and target.kind is Kind.NICK and target.value.startswith(GUEST)
 

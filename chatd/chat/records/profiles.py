@@ -1,7 +1,7 @@
 """Profiles: the preferences of each account's owner, and how far they have read.
 
 Each profile is one record of the store.  For a persistent room it has the number of the last event
-that the owner was sent, so that new messages are known after days and restarts.
+that the owner was sent, so that unread messages are found even after days and restarts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Profile:
 
 
 class Profiles:
-    """The profiles of all accounts; ``defaults`` are the preferences of users who set nothing."""
+    """The profiles of all accounts; ``defaults`` are the preferences of users who set none."""
 
     def __init__(self, store: Store, defaults: Preferences) -> None:
         self._store = store
@@ -59,12 +59,12 @@ class Profiles:
         profile.chosen, profile.read = record["chosen"], record["read"]
 
     def preferences(self, account: str | None) -> Preferences:
-        """Return the preferences with which the owner of an account, or a guest, begins."""
+        """Return the initial preferences of an account's owner, or of a guest."""
         profile = self._profiles.get(account) if account is not None else None
         return self._defaults.restored(profile.chosen) if profile is not None else self._defaults
 
     def set_preferences(self, person: Person, preferences: Preferences) -> None:
-        """Store the preferences of a person with an account, for the next time."""
+        """Store the preferences of a person with an account, for their next session."""
         if person.account is not None:
             defaults = asdict(self._defaults)
             chosen = {k: v for k, v in asdict(preferences).items() if v != defaults[k]}
@@ -77,7 +77,7 @@ class Profiles:
         return profile.read.get(room.id) if profile is not None else None
 
     def mark_read(self, person: Person, last_sent: Mapping[Room, int]) -> None:
-        """Store how far a person who leaves has been sent some rooms, by event number."""
+        """Store how far a person who leaves has read their rooms, by event number."""
         if person.account is None:
             return
         persistent = {room.id: at for room, at in last_sent.items() if room.is_persistent}

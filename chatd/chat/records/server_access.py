@@ -1,4 +1,4 @@
-"""Server access: the bans from the server, and the list of those who alone may use it.
+"""Server access: the bans from the server, and the allow list of users.
 
 The gate checks addresses alone; the entrance and ssh check the whole identity of a user.
 """
@@ -22,7 +22,7 @@ FINAL_REFUSALS = frozenset({"banned", "not-invited"})
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """The identities that alone are let in: fingerprints of keys, and accounts (folded nicks)."""
+    """The only identities that are let in: fingerprints of keys, and accounts (folded nicks)."""
 
     keys: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
@@ -32,21 +32,21 @@ class AllowList:
 
 
 def everybody() -> AllowList | None:
-    """No list: everybody may come in."""
+    """Return None, for no allow list: everyone may enter."""
     return None
 
 
 class ServerAccess:
-    """Who may come in.  ``allowed`` gives who alone may, or None where everybody may.
+    """Checks who may enter the server.
 
-    ``allowed`` returns the allow list, or None when everybody is let in.  The identity is checked
-    with what the user has proved: with the account once they have logged in to one.  Operators are
-    always let in.
+    ``allowed`` returns the allow list, or None when everyone is let in.  Only the proved parts of
+    an identity are checked: the account once the user has logged in to it.  Operators are always
+    let in.
     """
 
     def __init__(self, store: Store, allowed: Callable[[], AllowList | None]) -> None:
         self._store = store
-        self.bans = Bans(SERVER_BANS, self._keep)
+        self.bans = Bans(SERVER_BANS, self._store_ban)
         self._allowed = allowed
         self.load = RecordLoader(store, KIND, take=self._restore).load
 
@@ -54,7 +54,7 @@ class ServerAccess:
         for target, value in records.items():
             self.bans.restore(Ban.decoded(target, value))
 
-    def _keep(self, target: Target, ban: Ban | None) -> None:
+    def _store_ban(self, target: Target, ban: Ban | None) -> None:
         self._store.put(KIND, str(target), ban.encoded() if ban is not None else None)
 
     def check(self, identity: Identity, now: float, *, operator: bool = False) -> None:

@@ -15,10 +15,10 @@ _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
 def split_duration(words: str) -> tuple[float | None, str]:
-    """Split a duration from the words after it; return None, for good, when there is none.
+    """Split a duration from the words after it; None (for good) when there is none.
 
-    The duration is in seconds.  A first word that begins with a digit has to be one: a user who
-    types ``30min`` does not want a ban for good.
+    The duration is in seconds.  A first word that begins with a digit has to be a duration: a user
+    who types ``30min`` does not want a ban for good.
 
     :raises Refused: ``bad-duration``.
     """
@@ -36,7 +36,7 @@ def split_duration(words: str) -> tuple[float | None, str]:
 
 
 def duration(seconds: float) -> str:
-    """Return a span in words, in its largest whole unit: ``2 hours``."""
+    """Return a time span in words, in its largest whole unit: ``2 hours``."""
     for unit, size in _UNITS:
         if seconds >= size:
             return _counted(int(seconds // size), unit)
@@ -44,7 +44,7 @@ def duration(seconds: float) -> str:
 
 
 def remaining(seconds: float) -> str:
-    """Return a span that is still to pass, rounded up, in its largest unit and the next one."""
+    """Return a remaining time span, rounded up, in its largest unit and the next one."""
     whole = max(1, ceil(seconds))
     if whole < 60:
         return f"{whole} s"

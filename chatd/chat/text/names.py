@@ -1,4 +1,4 @@
-"""Names of users and rooms: which are allowed, which are the same, and which look alike.
+"""Names of users and rooms: which are allowed, which are equal, and which look alike.
 
 A nick is shown as it was typed and compared by its key: PRECIS UsernameCaseMapped (RFC 8265,
 section 3.3).  Its skeleton (Unicode TS 39, section 4) is equal for nicks that look alike, and
@@ -59,7 +59,7 @@ def nick(text: str) -> Name:
 
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
-    """Return the key of a nick, or an empty string, which is nobody's, for text that is no nick."""
+    """Return the key of a nick; for text that is not a nick an empty string, which no user has."""
     try:
         return nick(text).key
     except Refused:
@@ -88,7 +88,7 @@ def _name(text: str, length: int, kind: str) -> Name:
             f"{what} has letters and digits, then also . - and _; "
             f"“{cut(safe(text), length)}” is something else.",
         )
-    if text.isascii():  # the profiles leave such names as they are, but for the case
+    if text.isascii():  # the profiles change only the case of such names
         key = text.lower()
         return Name(text, text if text == key else key)
     try:
@@ -113,18 +113,19 @@ def as_nick(text: str) -> Name | None:
 def variants(name: Name) -> Iterator[Name]:
     """Yield nicks to try when one is taken: ``ada2``, ``ada3``, up to ``VARIANTS`` of them.
 
-    There may be none: European digits do not go with Arabic ones (RFC 5893, section 2).
+    There may be none: European digits may not be mixed with Arabic ones (RFC 5893, section 2).
     """
     for number in range(2, 2 + VARIANTS):
         tail = str(number)
-        with suppress(Refused):  # nor need a name that is cut to make room be a name
+        with suppress(Refused):  # a name that was cut to make room may also be invalid
             yield nick(name.shown[: NICK_LENGTH - len(tail)] + tail)
 
 
 def skeletons(name: Name) -> frozenset[str]:
     """Return the skeletons of a nick (TS 39, section 4); look-alikes have one in common.
 
-    One is of the nick as shown, one of its key: ``Iola`` looks like ``lola``, ``iola`` does not.
+    One skeleton is of the nick as shown, one of its key: ``Iola`` looks like ``lola``, ``iola``
+    does not.
     """
     return frozenset((_skeleton(name.shown), _skeleton(name.key)))
 
@@ -144,8 +145,8 @@ def prepare() -> None:
 def _prototypes() -> dict[str, str]:
     """Return the prototype of each character that looks like another one.
 
-    The data lists pairs; a union-find makes classes of them, and the shortest, smallest member of a
-    class is its prototype.
+    The data lists pairs; a union-find groups them into classes, and the shortest, smallest member
+    of a class is its prototype.
     """
     parent: dict[str, str] = {}
 

@@ -1,9 +1,9 @@
-"""Search queries: how they are parsed, and how their words are compared with a text.
+"""Search queries: parsing them, and matching them with texts.
 
 Case, accents and width make no difference.  A word is found by its beginning if that has at least
 three letters; one or two letters have to be a whole word, as too many words begin with them.
 Scripts that are written without spaces are searched character by character, so that 日本 is found
-in 和日本語.  Every store compares texts by `folded`, so that all of them find the same.
+in 和日本語.  Every store compares texts by `folded`, so that all of them find the same messages.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class SearchQuery:
 
 
 def _within(phrase: str, plain: str) -> bool:
-    """Whether a phrase is in a lower-case ASCII text; the same as comparing its `folded` words."""
+    """Whether a phrase is in a lower-case ASCII text; equivalent to comparing `folded` words."""
     if phrase.partition(" ")[0] not in plain:  # decides nearly every text, and is cheap
         return False
     return phrase.isascii() and _pattern(phrase).search(plain) is not None
@@ -137,7 +137,7 @@ def read_query(text: str, zone: str) -> Query:
 
 
 def _midnight(day: str, zone: str, later: int = 0) -> float:
-    """Return when a day, or the day ``later`` days after it, begins; seconds since the epoch."""
+    """Return the start of a day, or of one ``later`` days after it, in seconds since the epoch."""
     try:
         date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
         return (date + timedelta(days=later)).timestamp()

@@ -19,12 +19,12 @@ _UNSAFE = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
-#: Where to look for combining marks: the two planes of living scripts, and variation selectors.
+#: The ranges that have combining marks: the two planes of living scripts, and variation selectors.
 _PLANES = (range(0x300, 0x20000), range(0xE0100, 0xE01F0))
 
 
 def of_categories(*categories: str) -> str:
-    """Return the characters of some of Unicode's general categories as ranges for a regex class."""
+    """Return the characters of Unicode general categories, as ranges for a regex class."""
     ranges: list[tuple[int, int]] = []
     for plane in _PLANES:
         for code in plane:

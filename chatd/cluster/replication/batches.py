@@ -1,4 +1,4 @@
-"""Batches: the states that one server sends to the others, in messages of bounded size."""
+"""Batches: splits the states that a server sends to the others into messages of bounded size."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from chatd.cluster.bus import State
 def batches(people: Iterable[State], rooms: Iterable[State]) -> Iterator[str]:
     """Split the states of some people and rooms into batches, each as fields of a JSON object.
 
-    There is at least one batch.  People come first: a room that nobody is known to be in would be
-    dropped again.
+    There is at least one batch.  People come first: a room without known members would be dropped.
     """
     texts: dict[str, list[str]] = {"people": [], "rooms": []}
     count = size = 0
@@ -33,5 +32,5 @@ def _fields(texts: dict[str, list[str]]) -> str:
 
 
 def message(head: State, batch: str) -> str:
-    """Return a message that has the fields of ``head`` before those of a batch."""
+    """Return a message with the fields of ``head``, then those of a batch."""
     return f"{json.dumps(head)[:-1]}, {batch}}}"

@@ -1,4 +1,4 @@
-"""Lamport clock: which of two changes to the same entry of a room wins, on all servers alike.
+"""Lamport clock: decides which of two changes to a room's entry wins, on all servers alike.
 
 A stamp is a number that rises with every change that is sent or received (Lamport, "Time, clocks,
 and the ordering of events in a distributed system", 1978), and the name of the server, which breaks
@@ -13,9 +13,9 @@ Stamp = tuple[int, str]
 
 
 class LamportClock:
-    """The clock, and the stamps of recent changes: older ones have arrived everywhere.
+    """The clock, and the stamps of recent changes; older changes have arrived everywhere.
 
-    ``number`` is the highest that was sent or received.
+    ``number`` is the highest one sent or received.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class LamportClock:
         self._older: dict[tuple[str, str, str], Stamp] = {}
 
     def stamp(self, room: str, changes: Tables, server: str) -> int:
-        """Stamp changes of this server to a room; return the number that is sent with them."""
+        """Stamp this server's changes to a room; return the number to send with them."""
         self.number += 1
         for table, entries in changes.items():
             for key in entries:
@@ -44,10 +44,10 @@ class LamportClock:
         return won
 
     def settled(self, room: str, differences: Tables, sent: Tables) -> Tables:
-        """Return the differences from a peer's full state that are not changes under way.
+        """Return the differences from a peer's full state that are not changes in flight.
 
-        They are in what it ``sent``, or have not changed recently: the peer removed those entries,
-        and the message with that was lost.
+        They are in what it ``sent``, or have not changed recently: then the peer removed those
+        entries, and the message saying so was lost.
         """
         found: Tables = {}
         for table, entries in differences.items():
@@ -59,5 +59,5 @@ class LamportClock:
         return found
 
     def expire(self) -> None:
-        """Forget the stamps that were older already when this was called before."""
+        """Forget the stamps that were set before the previous call."""
         self._older, self._recent = self._recent, {}

@@ -1,4 +1,4 @@
-"""Directory: the people on other servers, by what proves who they are."""
+"""Directory: looks up people on other servers by their proof of identity."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _Entry = tuple[str, str]
 
 
 class Directory:
-    """The people on other servers, by their accounts, and guests by their keys."""
+    """The people on other servers: owners by account, guests by ssh key."""
 
     def __init__(self) -> None:
         self._people: dict[_Entry, Person] = {}
         self._entries: dict[Person, _Entry] = {}
 
     def update(self, person: Person) -> None:
-        """Add a person, or replace the entry of one whose account or key has changed."""
+        """Add a person, or update the entry of one whose account or key has changed."""
         entry = _entry(person)
         if self._entries.get(person) == entry:
             return
@@ -26,7 +26,7 @@ class Directory:
             self._entries[person] = entry
 
     def remove(self, person: Person) -> None:
-        """Remove a person, who is on no other server any more, if they are here."""
+        """Remove a person who is no longer on another server, if they are listed."""
         entry = self._entries.pop(person, None)
         if entry is not None and self._people.get(entry) is person:
             del self._people[entry]

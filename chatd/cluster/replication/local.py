@@ -17,7 +17,7 @@ from chatd.cluster.bus import State
 class LocalPeople:
     """The states that were sent, and the numbers of people.
 
-    ``on_departed`` is called with a person who is here no longer, as that is sent.
+    ``on_departed`` is called with a person who is no longer here, when that is sent.
     """
 
     def __init__(self, chat: Chat, on_departed: Callable[[Person], None]) -> None:
@@ -34,7 +34,7 @@ class LocalPeople:
     # States ---------------------------------------------------------------------------------------
 
     def changes_of(self, people: Iterable[Person]) -> list[State]:
-        """Return what the others do not know yet of some people, and note that they know it."""
+        """Return the changes to some people since they were last sent, and record them as sent."""
         changes = []
         for person in people:
             if self._is_here(person):
@@ -56,7 +56,7 @@ class LocalPeople:
         return number
 
     def state(self, person: Person) -> State:
-        """Return the state of a person that is sent to the others."""
+        """Return the state of a person, as it is sent to the others."""
         return {
             "number": self.number(person),
             "nick": person.name.shown,
@@ -77,12 +77,12 @@ class LocalPeople:
         }
 
     def full_state(self) -> tuple[list[State], set[Room]]:
-        """Return the states of all people that the others know, and the rooms of those people."""
+        """Return the states of all people whom the others know, and the rooms of those people."""
         people = [{**state, "active": each.last_active} for each, state in self._sent.items()]
         return people, {room for person in self._sent for room in person.rooms.values()}
 
     def next_to_check(self) -> list[Person]:
-        """Return the next people whose state may have changed without `person_changed`."""
+        """Return the next batch of people, to check for changes without `person_changed`."""
         if not self._unchecked:
             self._unchecked = [*dict.fromkeys((*self._chat.people.here(), *self._sent))]
         some = self._unchecked[-CHECKED_AT_ONCE:]
@@ -113,7 +113,7 @@ class LocalPeople:
         self._origins[person] = (server, number)
 
     def moved_away(self, person: Person, server: str) -> None:
-        """Note that a person has gone to another server: calls for them are sent on to it."""
+        """Note that a person has gone to another server: calls for them are forwarded to it."""
         self._migrated[self.number(person)] = (server, person.name.key)
         if len(self._migrated) > MIGRATIONS_REMEMBERED:
             self._migrated.popitem(last=False)

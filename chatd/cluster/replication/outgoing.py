@@ -1,7 +1,7 @@
-"""Outgoing replication: what this server sends to the others of its cluster.
+"""Outgoing replication: sends this server's people and rooms to the others of its cluster.
 
-It sends states, not events, and numbers its messages: a server that misses a number asks for the
-full state, as does one that hears of this server for the first time.
+It sends states, not events, and numbers its messages: a server that misses a number requests the
+full state, as does one that hears from this server for the first time.
 """
 
 from __future__ import annotations
@@ -61,18 +61,18 @@ class Outgoing:
         return reply
 
     def goodbye(self) -> None:
-        """Tell the others that this server ends."""
+        """Tell the others that this server stops."""
         self.broadcast({"bye": 1})
 
     # Changes --------------------------------------------------------------------------------------
 
     def person_changed(self, *people: Person) -> None:
-        """Send what has changed of some people, if they are here, at the end of the turn."""
+        """Send the changes of some people, if they are here, at the end of the turn."""
         self._schedule_changes()
         self._changed_people.update((each, None) for each in people if not each.server)
 
     def room_changed(self, room: Room, *, closed: bool = False) -> None:
-        """Send what has changed of a room at the end of the turn, or at once if it has closed."""
+        """Send the changes of a room at the end of the turn, or immediately if it has closed."""
         self._schedule_changes()
         self._changed_rooms[room] = None
         if closed:
@@ -98,16 +98,16 @@ class Outgoing:
     # Full state -----------------------------------------------------------------------------------
 
     def heartbeat(self) -> None:
-        """Tell the others that this server is alive; be called every few seconds.
+        """Tell the others that this server is alive; called every few seconds.
 
-        Changes that nobody has reported go with it, of some people each time.
+        Includes unreported changes, for a batch of people per call.
         """
         if not self._count:
             self.broadcast({"hello": 1})
         self._send_states(self._local.changes_of(self._local.next_to_check()), [])
 
     def send_full_state(self, server: str) -> None:
-        """Send another server everything that it has to know of this one."""
+        """Send another server the full state of this one."""
         people, rooms = self._local.full_state()
         parts = list(batches(people, self.rooms.full_state(rooms)))
         for part, batch in enumerate(parts):
@@ -121,19 +121,19 @@ class Outgoing:
             self._bus.send(server, message(head, batch))
 
     def request_full_state(self, server: str) -> None:
-        """Ask another server for everything that this one has to know of it."""
+        """Ask another server for its full state."""
         self.send(server, {"again": 1})
 
-    # People who are named in calls, or move -------------------------------------------------------
+    # People named in calls, and migrations --------------------------------------------------------
 
     def introduce(self, person: Person) -> int:
-        """Let the others know a person who is here, as they are now; return their number."""
+        """Send the others a local person's current state now; return the person's number."""
         self.person_changed(person)
         self._send_changes()
         return self._local.number(person)
 
     def moved_here(self, person: Person, server: str, number: int) -> None:
-        """Tell the others that a person is here now who had a number at another server."""
+        """Tell the others that a person is here now who had a number on another server."""
         self._local.moved_here(person, server, number)
         for room in person.rooms.values():
             self.rooms.resend(room)
@@ -141,7 +141,7 @@ class Outgoing:
         self.person_changed(person)
 
     def moved_away(self, person: Person, server: str) -> None:
-        """Tell the others that a person is at another server now, and give it their nick."""
+        """Tell the others that a person is on another server now, and give it their nick."""
         self._local.moved_away(person, server)
         self.person_changed(person)
         self._bus.hand_over_nick(person.name.key, server)

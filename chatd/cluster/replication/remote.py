@@ -1,6 +1,6 @@
-"""Remote people: the people on the other servers of a cluster, as those servers say.
+"""Remote people: the people on the other servers of a cluster, as those servers report them.
 
-Such a person is a `chatd.chat.model.people.Person` without sessions, who has a nick here and is a
+Such a person is a `chatd.chat.model.entities.Person` without sessions, who has a nick here and is a
 member of rooms.
 """
 
@@ -25,10 +25,10 @@ from chatd.cluster.replication.succession import OwnerSuccession
 class RemoteServer:
     """Another server, its people by their numbers there, and how far this one has followed it.
 
-    ``last_heard`` is when a message of it came, ``last_asked`` when it was asked for its full
-    state, in seconds since the epoch.  ``number`` is that of its last message; None until the full
-    state is here, of which ``parts`` have come and in which ``unconfirmed`` people were not yet.
-    It ``was_synced`` once the full state came for the first time.
+    ``last_heard`` is when its last message arrived, ``last_asked`` when its full state was last
+    requested, in seconds since the epoch.  ``number`` is that of its last message; None until its
+    full state is complete.  ``parts`` counts the parts received so far, ``unconfirmed`` holds the
+    people not yet found in them.  ``was_synced`` is True once a full state has been received.
     """
 
     name: str
@@ -43,7 +43,7 @@ class RemoteServer:
 
 
 class RemotePeople:
-    """The other ``servers``, and their people: how those come into rooms, leave and move.
+    """The other ``servers``, and their people: how they join rooms, leave and move.
 
     ``now`` is the time of the last heartbeat or liveness check, in seconds since the epoch.
     """
@@ -71,25 +71,25 @@ class RemotePeople:
             self.servers[name].last_asked = self.now
         self._outgoing.request_full_state(name)
 
-    # Who is where ---------------------------------------------------------------------------------
+    # Lookups --------------------------------------------------------------------------------------
 
     def owner(self, account: str) -> Person | None:
         """Return the owner of an account, by its folded nick, if they are on another server."""
         return self._directory.find(account, "")
 
     def number_of(self, person: Person) -> int:
-        """Return the number that a remote person has at their server."""
+        """Return the number that a remote person has on their server."""
         return self._numbers[person]
 
     def person_of(self, name: str, number: int | None) -> Person | None:
-        """Return the person with a number at another server."""
+        """Return the person with a number on another server."""
         server = self.servers.get(name)
         return server.people.get(number) if server is not None and number is not None else None
 
     def servers_to_ask(self, account: str, fingerprint: str) -> list[str]:
         """Return the server of the owner of an account or a key; all servers when neither is given.
 
-        Whose a token is, no other server knows.
+        Only the server that issued a token knows its owner.
         """
         if not (account or fingerprint):
             return list(self.servers)
@@ -99,7 +99,7 @@ class RemotePeople:
     def last_known(self, account: str, fingerprint: str) -> tuple[int, float]:
         """Return the number of the owner of an account or a key, and when their server was heard.
 
-        Zeros when they are on no other server.
+        Both are zero when the owner is on no other server.
         """
         person = self._directory.find(account, fingerprint)
         server = self.servers.get(person.server) if person is not None else None
@@ -107,13 +107,13 @@ class RemotePeople:
             return 0, 0.0
         return self._numbers[person], server.last_heard
 
-    # What a server sends --------------------------------------------------------------------------
+    # States from a server -------------------------------------------------------------------------
 
     @contextmanager
     def keeping_empty_rooms(self) -> Iterator[None]:
-        """Drop the rooms that become empty only at the end: others may come in meanwhile.
+        """Defer dropping rooms that become empty, as other people may join them meanwhile.
 
-        Otherwise the settings of the room would be lost.
+        Otherwise the settings of such a room would be lost.
         """
         self._emptied = {}
         try:
@@ -125,12 +125,12 @@ class RemotePeople:
                 self.drop_room(room)
 
     def apply(self, server: RemoteServer, message: State) -> list[Person]:
-        """Apply what a server sends of people and rooms; return those people, but who is gone.
+        """Apply a server's states of people and rooms; return the people that are still present.
 
-        It is called while `keeping_empty_rooms`.
+        Called within `keeping_empty_rooms`.
         """
         people = []
-        for state in message["people"]:  # first: those who come into a room keep it
+        for state in message["people"]:  # first: their new members keep rooms open
             if state.get("gone"):
                 self.remove(server, state["number"], departs=not state.get("moved"))
             else:
@@ -174,7 +174,7 @@ class RemotePeople:
             self.remove_from_room(person, room)
         for room in {**person.invited_into, **person.named_in_bans} if departs else ():
             room.departed(person)
-            self._outgoing.room_changed(room)  # invitations made as they leave are not everywhere
+            self._outgoing.room_changed(room)  # a concurrent invitation may not be known everywhere
         for other in person.ignored_by if departs and person.is_guest_nick else ():
             other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
@@ -185,7 +185,7 @@ class RemotePeople:
         return server.people.pop(number, None) if server is not None else None
 
     def release(self, name: str, number: int) -> Person | None:
-        """Release a person of another server to this one; return them, in their rooms as before."""
+        """Release a person on another server, who moves here; return them, still in their rooms."""
         person = self._pop(name, number)
         if person is not None:
             self._directory.remove(person)
@@ -196,7 +196,7 @@ class RemotePeople:
     # Nicks ----------------------------------------------------------------------------------------
 
     def _set_nick(self, person: Person, name: Name) -> None:
-        """Give a person a nick, as soon as whoever has it here lets go of it."""
+        """Give a person a nick, as soon as its holder here releases it."""
         if person.name != name:
             self.release_nick(person)
             for other in person.ignored_by:
@@ -210,7 +210,7 @@ class RemotePeople:
             self._without_nick[name.key] = person
 
     def release_nick(self, person: Person) -> None:
-        """Release the nick of a person; it goes to whoever has it at another server already."""
+        """Release a person's nick; it goes to the person who already has it on another server."""
         people, key = self._chat.people, person.name.key
         if self._without_nick.get(key) is person:
             del self._without_nick[key]
@@ -219,16 +219,16 @@ class RemotePeople:
         other = self._without_nick.pop(key, None) if people.get(key) is None else None
         if other is not None:
             people.add(other)
-            self.request_full_state(other.server)  # they may have been taken out of their rooms
+            self.request_full_state(other.server)  # they may have been removed from their rooms
 
     def nick_lost(self, person: Person) -> None:
         """Note that the nick of a person has gone to another person here."""
         self._without_nick[person.name.key] = person
 
     def forget_former_nicks(self) -> None:
-        """Ignore the former nicks of ignored people no longer: what they did under those is here.
+        """Stop ignoring former nicks of ignored people: their events under those have arrived.
 
-        Called every second or so.
+        Called about once a second.
         """
         former, self._former_nicks = self._former_nicks, []
         for other, key in former:
@@ -239,18 +239,18 @@ class RemotePeople:
     # Rooms ----------------------------------------------------------------------------------------
 
     def open_room(self, key: str, shown: str, ident: str) -> Room:
-        """Return the room of a folded name, which another server has under this id in the store."""
+        """Return the room of a folded name; open it under this store id if it is not here."""
         return self._chat.rooms.get(key) or self._chat.open_room(Name(shown, key), ident)
 
     def add_to_room(self, person: Person, room: Room, role: str) -> None:
-        """Make a person, who is on another server or comes from one, a member with this role."""
+        """Make a person who is on another server, or comes from one, a member with this role."""
         if person not in room.members:
             room.add(person, Role.MEMBER)
             person.rooms[room.name.key] = room
         room.members[person].role = role_of(role)
 
     def remove_from_room(self, person: Person, room: Room) -> None:
-        """Remove a person, who is on another server or goes to one; nobody is shown that."""
+        """Remove a person who is on another server, or moves to one, without showing it."""
         self._successions.left(person, room)
         room.remove(person)
         del person.rooms[room.name.key]
@@ -259,15 +259,16 @@ class RemotePeople:
         if not room.members:
             if self._emptied is None:
                 self.drop_room(room)
-            else:  # somebody may come into it by the same message
+            else:  # the same message may have a new member for it
                 self._emptied[room] = None
         elif person.server and not any(each.server == person.server for each in room.members):
             self._resend(room)
 
     def _resend(self, room: Room) -> None:
-        """Send a room to a server that may have dropped it, with its last member there.
+        """Resend a room to a server that may have dropped it after its last member there left.
 
-        Others may have come in here meanwhile.  Of the servers with members the first one does so.
+        Other people may have joined it here meanwhile.  The first server, by name, of those with
+        members does this.
         """
         own_name = self._outgoing.name
         if min(each.server or own_name for each in room.members) == own_name:
@@ -281,7 +282,7 @@ class RemotePeople:
             self._rooms.forget(room)
 
     def settle_successions(self) -> None:
-        """Give rooms whose owner has left on another server a new one, if they have none still."""
+        """Choose new owners for rooms whose owner left on another server, if still without one."""
         for room in self._successions.due(self._outgoing.name):
             if self._chat.rooms.get(room.name.key) is room:
                 self._chat.after_leaving(room, self.now)

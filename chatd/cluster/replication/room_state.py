@@ -1,27 +1,26 @@
-"""Room state: what the servers of a cluster share of a room, and the difference of two states.
+"""Room state: the part of a room that the servers of a cluster share, and diffs of it.
 
-The state is a few tables: settings by their names, bans by their targets, and so on.  Only entries
-that have changed are sent, so that changes which two servers make at once both hold.  The roles of
-members are not in it: they are sent with the people, by the servers where those are.
+The state is a few tables: settings by name, bans by target, and so on.  Only entries that have
+changed are sent, so that concurrent changes to different entries both survive.  The roles of
+members are not in it: they are sent with each person, by the person's server.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chatd.chat.actions.moderation.removal import kick
+from chatd.chat.chat import Chat
 from chatd.chat.events import Role
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, read_target
 from chatd.chat.model.entities import Person, Room, Settings
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-
 #: The shared tables of a room, or changes to them, in which None deletes an entry.
 Tables = dict[str, dict[str, Any]]
-#: The names of the tables, as servers send them to each other.
+#: The names of the tables, as servers send them to each other: ``keepers`` is `Room.roles`,
+#: ``invited`` is `Room.invited` (guests, by folded nick), ``guests`` is `Room.invited_accounts`.
 _TABLES = ("settings", "keepers", "bans", "mutes", "invited", "guests")
 
 #: The state of a room that was just opened.
@@ -41,7 +40,7 @@ def snapshot(room: Room) -> Tables:
 
 
 def tables_in(message: dict[str, Any]) -> Tables:
-    """Return the tables in what is received of a room, without those that are not known here."""
+    """Return the tables in a message about a room, without unknown ones."""
     return {table: message[table] for table in _TABLES if table in message}
 
 
@@ -57,7 +56,7 @@ def diff(before: Tables, after: Tables) -> Tables:
 
 
 def merge(before: Tables, changes: Tables) -> Tables:
-    """Return a state after some changes."""
+    """Return a state with changes applied."""
     after = {}
     for table in _TABLES:
         entries = {**before.get(table, {}), **changes.get(table, {})}
@@ -66,7 +65,7 @@ def merge(before: Tables, changes: Tables) -> Tables:
 
 
 def apply(chat: Chat, room: Room, changes: Tables) -> None:
-    """Apply changes of another server to a room; settings that are not known here are ignored."""
+    """Apply another server's changes to a room; unknown settings are ignored."""
     _apply_settings(chat, room, changes.get("settings", {}))
     for account, role in changes.get("keepers", {}).items():
         if role is None:
@@ -85,7 +84,7 @@ def apply(chat: Chat, room: Room, changes: Tables) -> None:
 
 
 def role_of(value: str | None) -> Role:
-    """Return the role of a name; that of a member for one that only a newer server knows."""
+    """Return the role of a name; `Role.MEMBER` for a role that only a newer server knows."""
     return next((role for role in Role if role.value == value), Role.MEMBER)
 
 
@@ -99,9 +98,9 @@ def _apply_settings(chat: Chat, room: Room, settings: dict[str, Any]) -> None:
 
 
 def _apply_ban(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) -> None:
-    """Add or remove a ban or a mute; one of a nick alone follows its person to another nick.
+    """Add or remove a ban or a mute; a ban of a nick alone follows its person to another nick.
 
-    Members here whom a new ban covers came in while it was made, and are kicked.
+    Members here whom a new ban covers joined while it was set, and are kicked.
     """
     bans.apply_change(target, value)
     if value is not None and bans is room.bans:
@@ -121,7 +120,7 @@ def _kick_banned(chat: Chat, room: Room, ban: Ban) -> None:
 
 
 def _apply_invitation(room: Room, key: str, person: Person | None, *, is_invited: bool) -> None:
-    """Add or remove the invitation of a folded nick, which ``person`` has if anybody does."""
+    """Add or remove the invitation of a folded nick; ``person`` is its holder, if any."""
     room.invited.pop(key, None)
     if person is not None:
         person.invited_into.pop(room, None)

@@ -1,4 +1,4 @@
-"""Room replicas: the shared state of each room as all servers know it, and changes to send.
+"""Room replicas: the shared state of each room as all servers know it, and the changes to send.
 
 The state itself is in `chatd.cluster.replication.room_state`.
 """
@@ -23,9 +23,9 @@ from chatd.cluster.replication.room_state import (
 
 
 class RoomReplicas:
-    """What all servers know of rooms, by their folded names; a room that is not here is fresh.
+    """The room states that all servers know, by folded name.
 
-    ``server`` is the name of this one on the bus.
+    A missing room has the default state.  ``server`` is the name of this one on the bus.
     """
 
     def __init__(self, chat: Chat, server: str) -> None:
@@ -36,7 +36,7 @@ class RoomReplicas:
         self._clock = LamportClock()
 
     def changes_of(self, rooms: Iterable[Room]) -> list[State]:
-        """Return what the others do not know yet of some rooms, and note that they know it."""
+        """Return the changes to some rooms since they were last sent, and record them as sent."""
         states = []
         for room in rooms:
             key = room.name.key
@@ -44,8 +44,11 @@ class RoomReplicas:
                 self.forget(room)
                 continue
             tables = snapshot(room)
-            is_resent = self._resent.pop(room, self) is None
-            changes = diff(FRESH if is_resent else self._known.get(key, FRESH), tables)
+            known = self._known.get(key, FRESH)
+            if room in self._resent:
+                del self._resent[room]
+                known = FRESH
+            changes = diff(known, tables)
             if changes:
                 self._known[key] = tables
                 at = self._clock.stamp(key, changes, self._server)
@@ -58,22 +61,22 @@ class RoomReplicas:
         return [{**_names(room), "at": at, **diff(FRESH, snapshot(room))} for room in rooms]
 
     def apply(self, server: str, room: Room, state: State) -> None:
-        """Apply the changes of another server to a room, unless later ones have been made."""
+        """Apply another server's changes to a room, unless there have been later ones."""
         key = room.name.key
         changes = self._clock.winning(key, tables_in(state), (state.get("at", 0), server))
         apply(self._chat, room, changes)
         self._known[key] = merge(self._known.get(key, FRESH), changes)
 
     def restore_deletions(self, room: Room, state: State) -> None:
-        """Add to a full state the entries that its server has deleted, in messages that were lost.
+        """Add to a full state the deletions that its server sent in messages that were lost.
 
-        A full state names only the entries that there are.
+        A full state has only the existing entries.
         """
         differences = diff(snapshot(room), merge(FRESH, state))
         state.update(self._clock.settled(room.name.key, differences, tables_in(state)))
 
     def resend(self, room: Room) -> None:
-        """Let the next changes of a room be its whole state, whatever was sent before."""
+        """Send the whole state of a room with its next changes, whatever was sent before."""
         self._resent[room] = None
 
     def forget(self, room: Room) -> None:

@@ -1,7 +1,7 @@
-"""Owner succession: rooms whose owner has left on another server, and has no successor yet.
+"""Owner succession: rooms whose owner left on another server, and which have no new owner yet.
 
-The server of the owner chooses one.  It may have died, or have chosen a member who was leaving at
-the same time on another server.
+The server of the owner chooses a successor.  It may have died, or have chosen a member who was
+simultaneously leaving on another server.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from chatd.chat.model.entities import Person, Room
 
 
 class OwnerSuccession:
-    """The rooms to check, from the second check on: the choice may still be on its way before."""
+    """The rooms to check.
+
+    Rooms are checked from the second pass on, as a choice may still be in flight.
+    """
 
     def __init__(self) -> None:
         self._recent: dict[Room, None] = {}
         self._due: dict[Room, None] = {}
 
     def left(self, person: Person, room: Room) -> None:
-        """A person on another server is about to be removed from a room."""
+        """Note that a person on another server is about to be removed from a room."""
         if room.members[person].role is Role.OWNER and not room.is_persistent:
             self._recent[room] = None
 
     def due(self, server: str) -> Iterator[Room]:
         """Return the rooms that still have no owner, and for which this server has to choose one.
 
-        That is for the first server, by name, of those that have members in the room.
+        The first server, by name, of those with members in the room chooses.
         """
         rooms, self._due, self._recent = self._due, self._recent, {}
         for room in rooms:

@@ -1,1 +1,1 @@
-"""What moderators, owners and operators do: kicks, roles, invitations, bans, settings of rooms."""
+"""Actions of moderators, owners and operators: kicks, roles, invitations, bans, room settings."""

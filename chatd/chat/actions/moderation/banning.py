@@ -1,8 +1,7 @@
-"""Bans and mutes of a room: the right to set them, and the choice of what a ban covers.
+"""Bans and mutes of a room: the right to set them, and the choice of their targets.
 
-A person who is named is banned by what identifies them most reliably: their account, else the ssh
-key they came with, else their address.  If that would cover a moderator as well, their nick is
-banned.
+A ban of a person covers what identifies them most reliably: their account, else the ssh key they
+connected with, else their address.  If that would cover a moderator as well, it covers their nick.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ class ModeratorAct:
     """
 
     chat: Chat
-    person: Person
+    moderator: Person
     room: Room
     now: float
 
 
 def targets_of(person: Person) -> Iterator[Target]:
-    """Return the targets that a ban of a person may have, the most reliable first."""
+    """Return the possible targets for a ban of a person, the most reliable first."""
     identity = person.identity
     if identity.account is not None:
         yield Target(Kind.ACCOUNT, identity.account)
@@ -52,7 +51,7 @@ def targets_of(person: Person) -> Iterator[Target]:
 
 
 def find_target(chat: Chat, text: str) -> tuple[Target | Person, str]:
-    """Return what a text names, and its label: a person, an account, or a target as written.
+    """Return the person, account or target that a text names, and its label for sentences.
 
     :raises Refused: ``bad-target``, ``bad-nick`` or ``nobody``.
     """
@@ -95,31 +94,31 @@ def _choose_target(act: ModeratorAct, named: Person) -> Target:
 
 
 def _check_may_ban(act: ModeratorAct, other: Person) -> None:
-    """Check that a moderator may ban a person: not themselves, the owner, or one of their rank.
+    """Check that a moderator may ban a person: not themselves, the owner, or an equal in rank.
 
     :raises Refused: ``yourself`` or ``outranked``.
     """
     role = act.room.role_of(other)
-    if other is act.person:
+    if other is act.moderator:
         raise Refused("yourself", "You cannot do that to yourself.")
     _check_rank(act, role, other.nick)
 
 
 def _check_rank(act: ModeratorAct, role: Role, label: str) -> None:
-    """Check that a moderator may ban somebody of a role, who is called ``label``.
+    """Check that a moderator may ban a user with a role; ``label`` is their name in the refusal.
 
     :raises Refused: ``outranked``.
     """
     room = act.room
     if role is Role.OWNER:
         raise Refused("outranked", f"{label} is the owner of {room}, and remains it.")
-    if role is not Role.MEMBER and not outranks(room.role_of(act.person), role):
+    if role is not Role.MEMBER and not outranks(room.role_of(act.moderator), role):
         what = role_phrase(role)
         raise Refused("outranked", f"{label} is {what} of {room}; that is not yours to do.")
 
 
 def _account_of(chat: Chat, target: Target) -> str | None:
-    """Return the account whose owner a target covers; a nick is taken for the account's name."""
+    """Return the account whose owner a target covers; a nick covers the account of that name."""
     if target.kind is Kind.KEY:
         owner = chat.accounts.of_key(target.value)
         return owner.name.key if owner is not None else None
@@ -127,21 +126,20 @@ def _account_of(chat: Chat, target: Target) -> str | None:
 
 
 def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
-    """Check that a target covers nobody that the moderator may not ban.
+    """Check that a target covers no user whom the moderator may not ban.
 
-    That is checked for all people who are here, and for the owner of an account also when they are
-    not.
+    All people who are here are checked, and the owner of an account even when they are not here.
 
     :raises Refused: ``yourself`` or ``outranked``.
     """
     room, account = act.room, _account_of(act.chat, target)
     if account is not None:
         role = room.roles.get(account, Role.MEMBER)
-        if account == act.person.account:
+        if account == act.moderator.account:
             raise Refused("yourself", "You cannot do that to yourself.")
         _check_rank(act, role, label)
     for other in _moderators_covered(act, target):
-        if target.kind is Kind.ADDRESS and other is not act.person:
+        if target.kind is Kind.ADDRESS and other is not act.moderator:
             sentence = f"{label} is also the address of somebody who looks after {room}."
             raise Refused("outranked", sentence)
         _check_may_ban(act, other)
@@ -150,7 +148,7 @@ def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
 def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     """Ban a person, an account or a target from a room; return the ban.
 
-    ``words`` are the duration, without which it is for good, and the reason.
+    ``words`` are the duration (for good if there is none) and the reason.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``bad-duration``,
         ``nobody``, ``yourself``, ``outranked``, ``too-many``.
@@ -175,14 +173,14 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     for other in banned:
         if target.kind is Kind.NICK:
             room.follow_nick(other)
-        kick(act.chat, other, room, act.person, new.reason, act.now, new)
+        kick(act.chat, other, room, act.moderator, new.reason, act.now, new)
     if isinstance(found, Person) and target.kind is Kind.NICK:
         room.follow_nick(found)
     return new
 
 
 def _revoke_rights(act: ModeratorAct, target: Target) -> None:
-    """Take the role and the invitation of an account that is banned."""
+    """Revoke the role and the invitation of an account that is banned."""
     account = _account_of(act.chat, target)
     if account is not None:
         act.room.roles.pop(account, None)
@@ -191,21 +189,21 @@ def _revoke_rights(act: ModeratorAct, target: Target) -> None:
 
 
 def _check_moderator(act: ModeratorAct) -> None:
-    rules.check_membership(act.room, act.person)
-    rules.check_role(act.room, act.person, Role.MODERATOR)
+    rules.check_membership(act.room, act.moderator)
+    rules.check_role(act.room, act.moderator, Role.MODERATOR)
 
 
 def _make_ban(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
     seconds, reason = split_duration(words)
     until = act.now + seconds if seconds is not None else None
-    return Ban(target, label, act.person.nick, act.now, until, cut(reason, REASON_LENGTH))
+    return Ban(target, label, act.moderator.nick, act.now, until, cut(reason, REASON_LENGTH))
 
 
 def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:
     subject = f"{ban.label} {term(act.now, ban.until)}"
     act.chat.audit.add(
         act.now,
-        act.person,
+        act.moderator,
         what,
         subject,
         room=act.room,
@@ -226,7 +224,7 @@ def unban(act: ModeratorAct, text: str) -> list[Ban]:
     for each in ended:
         act.room.bans.drop(each.target)
     act.chat.peers.room_changed(act.room)
-    act.chat.audit.add(act.now, act.person, "unban", ended[0].label, room=act.room)
+    act.chat.audit.add(act.now, act.moderator, "unban", ended[0].label, room=act.room)
     return ended
 
 
@@ -241,17 +239,17 @@ def _find_bans(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
 
 
 def mute(act: ModeratorAct, nick: str, words: str) -> None:
-    """Mute a member of a room; ``words`` as of `ban`.
+    """Mute a member of a room; ``words`` as for `ban`.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``,
         ``no-change``, ``bad-duration``, ``too-many``.
     """
     room = act.room
-    other = member_to_act_on(act.chat, act.person, room, nick, Role.MODERATOR)
+    other = member_to_act_on(act.chat, act.moderator, room, nick, Role.MODERATOR)
     if rules.mute_of(room, other, act.now) is not None:
         raise Refused("no-change", f"{other.nick} is muted in {room}.")
     target = _choose_target(act, other)
-    if not act.person.operator:  # operators may mute an owner, too
+    if not act.moderator.operator:  # operators may mute an owner, too
         _check_target(act, target, other.nick)
     new = _make_ban(act, target, other.nick, words)
     if not room.mutes.has_room_for(target, act.now):
@@ -260,8 +258,8 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
     if target.kind is Kind.NICK:
         room.follow_nick(other)
     _audit(act, "mute", new)
-    muted = Muted(act.now, other.nick, act.person.nick, True, new.until, new.reason)
-    act.chat.post(room, muted, act.person)
+    muted = Muted(act.now, other.nick, act.moderator.nick, True, new.until, new.reason)
+    act.chat.post(room, muted, act.moderator)
 
 
 def unmute(act: ModeratorAct, text: str) -> None:
@@ -274,7 +272,7 @@ def unmute(act: ModeratorAct, text: str) -> None:
     _check_moderator(act)
     other = act.chat.people.find(text)
     if other is not None and other in room.members:
-        member_to_act_on(act.chat, act.person, room, text, Role.MODERATOR)
+        member_to_act_on(act.chat, act.moderator, room, text, Role.MODERATOR)
         room.mutes.expire(act.now)
         ended = [each for each in room.mutes if each.target.covers(other.identity)]
         nick = other.nick
@@ -285,5 +283,5 @@ def unmute(act: ModeratorAct, text: str) -> None:
         raise Refused("no-change", f"{nick} is not muted in {room}.")
     for each in ended:
         room.mutes.drop(each.target)
-    act.chat.audit.add(act.now, act.person, "unmute", nick, room=room)
-    act.chat.post(room, Muted(act.now, nick, act.person.nick, False), act.person)
+    act.chat.audit.add(act.now, act.moderator, "unmute", nick, room=room)
+    act.chat.post(room, Muted(act.now, nick, act.moderator.nick, False), act.moderator)

@@ -1,6 +1,6 @@
-"""What moderators and owners do to members of a room: kicks, roles and invitations.
+"""Actions on the members of a room by moderators and owners: kicks, roles and invitations.
 
-A moderator must outrank the member that they act on; an operator outranks everyone, in every room.
+A moderator must outrank the member they act on; an operator outranks everyone, in every room.
 Bans and mutes are in `chatd.chat.actions.moderation.banning`.
 """
 
@@ -18,22 +18,22 @@ from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
 
-def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: float) -> None:
+def kick(chat: Chat, by: Person, room: Room, nick: str, reason: str, now: float) -> None:
     """Kick a member from a room.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``.
     """
-    other = member_to_act_on(chat, person, room, nick, Role.MODERATOR)
-    chat.audit.add(now, person, "kick", other.nick, room=room, reason=reason)
-    removal.kick(chat, other, room, person, cut(reason, REASON_LENGTH), now)
+    other = member_to_act_on(chat, by, room, nick, Role.MODERATOR)
+    chat.audit.add(now, by, "kick", other.nick, room=room, reason=reason)
+    removal.kick(chat, other, room, by, cut(reason, REASON_LENGTH), now)
 
 
-def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now: float) -> None:
+def give_role(chat: Chat, by: Person, room: Room, nick: str, role: Role, now: float) -> None:
     """Make a member a moderator, or a moderator a member again; the owner stays the owner.
 
     :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
     """
-    other = member_to_act_on(chat, person, room, nick, Role.OWNER)
+    other = member_to_act_on(chat, by, room, nick, Role.OWNER)
     member = room.members[other]
     if member.role is Role.OWNER:
         raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
@@ -41,26 +41,26 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
     chat.persistent.give_role(room, other, role)
     command = "op" if role is Role.MODERATOR else "deop"
-    chat.audit.add(now, person, command, other.nick, room=room)
-    chat.give_role(other, room, role, person, now)
+    chat.audit.add(now, by, command, other.nick, room=room)
+    chat.give_role(other, room, role, by, now)
 
 
-def member_to_act_on(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
-    """Return the member with a nick, once it is checked that a person may act on them.
+def member_to_act_on(chat: Chat, by: Person, room: Room, nick: str, least: Role) -> Person:
+    """Return the member with a nick, after checking that ``by`` may act on them.
 
-    ``least`` is the role that is needed for it.
+    ``least`` is the role required for that.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``not-owner``, ``nobody``, ``yourself``,
         ``outranked``.
     """
-    rules.check_membership(room, person)
-    rules.check_role(room, person, least)
+    rules.check_membership(room, by)
+    rules.check_role(room, by, least)
     other = chat.find_person(nick)
-    if other is person:
+    if other is by:
         raise Refused("yourself", "You cannot do that to yourself.")
     if other not in room.members:
         raise Refused("not-in-room", f"{other.nick} is not in {room}.")
-    if not outranks(room.role_of(person), room.role_of(other)):
+    if not outranks(room.role_of(by), room.role_of(other)):
         role = role_phrase(room.role_of(other))
         raise Refused("outranked", f"{other.nick} is {role} of {room}; that is not yours to do.")
     return other
@@ -71,41 +71,42 @@ def role_phrase(role: Role) -> str:
     return {Role.OWNER: "the owner", Role.OPERATOR: "an operator"}.get(role, f"a {role.value}")
 
 
-def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Person:
+def invite(chat: Chat, by: Person, room: Room, nick: str, now: float) -> Person:
     """Invite the person with a nick into a room, and tell them; return them.
 
     :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a room that is private or has a
         key ``not-moderator`` as well.
     """
-    rules.check_membership(room, person)
+    rules.check_membership(room, by)
     if room.is_guarded:
-        rules.check_role(room, person, Role.MODERATOR)
+        rules.check_role(room, by, Role.MODERATOR)
     other = chat.find_person(nick)
     if other in room.members:
         raise Refused("no-change", f"{other.nick} is in {room} already.")
     if room.is_guarded:
         room.invite(other)
         chat.persistent.changed(room)
-        chat.audit.add(now, person, "invite", other.nick, room=room)
+        chat.audit.add(now, by, "invite", other.nick, room=room)
         chat.peers.room_changed(room)
-    forwarded = chat.peers.forward(other, person, Invite(now, room.name.shown))
-    if not forwarded and person.name.key not in other.ignored:
+    forwarded = chat.peers.forward(other, by, Invite(now, room.name.shown))
+    if not forwarded and by.name.key not in other.ignored:
         for session in other.sessions:
-            session.deliver(Invited(now, person.nick, room.name.shown))
+            session.deliver(Invited(now, by.nick, room.name.shown))
     return other
 
 
-def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> str:
-    """Take back the invitation of a person, or of an account whose owner is not here.
+def uninvite(chat: Chat, by: Person, room: Room, nick: str, now: float) -> str:
+    """Revoke the invitation of a person, or of an account whose owner is not here.
 
     Return the nick as it is shown.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``.
     """
-    rules.check_membership(room, person)
-    rules.check_role(room, person, Role.MODERATOR)
+    rules.check_membership(room, by)
+    rules.check_role(room, by, Role.MODERATOR)
     account = fold(nick)
-    if room.invited_accounts.pop(account, room) is None:
+    if account in room.invited_accounts:
+        del room.invited_accounts[account]
         shown = cut(nick, NICK_LENGTH)
         here = chat.people.find(nick)
         if here is not None:  # they may have been invited as a guest as well
@@ -117,5 +118,5 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
             raise Refused("no-change", f"{shown} is not invited into {room}.")
     chat.persistent.changed(room)
     chat.peers.room_changed(room)
-    chat.audit.add(now, person, "uninvite", shown, room=room)
+    chat.audit.add(now, by, "uninvite", shown, room=room)
     return shown

@@ -24,24 +24,24 @@ def check_operator(person: Person) -> None:
         raise Refused("not-operator", "Only an operator of this server may do that.")
 
 
-def _check_may_act_on(person: Person, other: Person) -> None:
-    if other is person:
+def _check_may_act_on(by: Person, other: Person) -> None:
+    if other is by:
         raise Refused("yourself", "You cannot do that to yourself.")
     if other.operator:
         raise Refused("outranked", f"{other.nick} is an operator of this server.")
 
 
-def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Person:
+def kick(chat: Chat, by: Person, nick: str, reason: str, now: float) -> Person:
     """Disconnect the person with a nick; return them.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``.
     """
     other = chat.find_person(nick)
-    _check_may_act_on(person, other)
+    _check_may_act_on(by, other)
     reason = cut(reason, REASON_LENGTH)
-    chat.audit.add(now, person, "server kick", other.nick, reason=reason)
-    if not chat.peers.forward(other, person, Disconnect(reason, now)):
-        removal.disconnect(chat, other, PutOut(now, None, person.nick, reason))
+    chat.audit.add(now, by, "server kick", other.nick, reason=reason)
+    if not chat.peers.forward(other, by, Disconnect(reason, now)):
+        removal.disconnect(chat, other, PutOut(now, None, by.nick, reason))
     return other
 
 
@@ -54,28 +54,28 @@ def _choose_target(chat: Chat, named: Person) -> Target:
     return next(sparing, last)
 
 
-def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
+def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
     """Ban a person, an account or a target from the server.
 
-    Return the ban, and how many people and connections it disconnects.  An address may be banned
-    that is an operator's as well, since operators may enter from a banned address.  Other servers
-    of a cluster disconnect their own people when the record of the ban reaches them.
+    Return the ban, and how many people and connections it disconnects.  An operator's address may
+    be banned, since operators may enter from a banned address.  Other servers of a cluster
+    disconnect their own people when the record of the ban reaches them.
 
     :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
         ``too-many``.
     """
     found, label = find_target(chat, text)
     if isinstance(found, Person):
-        _check_may_act_on(person, found)
+        _check_may_act_on(by, found)
         target = _choose_target(chat, found)
     else:
         target = found
         if target.kind is not Kind.ADDRESS:
             for other in matching(chat, target):
-                _check_may_act_on(person, other)
+                _check_may_act_on(by, other)
     seconds, reason = split_duration(words)
     until = now + seconds if seconds is not None else None
-    new = Ban(target, label, person.nick, now, until, cut(reason, REASON_LENGTH))
+    new = Ban(target, label, by.nick, now, until, cut(reason, REASON_LENGTH))
     bans = chat.access.bans
     if not bans.has_room_for(target, now):
         raise Refused(
@@ -84,13 +84,13 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     bans.put(new)
     covered = str(target) if new.is_named else ""
     subject = f"{label} {term(now, until)}"
-    chat.audit.add(now, person, "server ban", subject, reason=new.reason, covered=covered)
+    chat.audit.add(now, by, "server ban", subject, reason=new.reason, covered=covered)
     banned = [other for other in matching(chat, target) if not other.operator]
     remote = sum(map(chat.peers.is_remote, banned))
     return new, removal.enforce_server_ban(chat, new, now) + remote
 
 
-def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
+def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
     """Lift the bans from the server that a text names; return them.
 
     :raises Refused: ``bad-target`` or ``no-change``.
@@ -102,15 +102,15 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from this server.")
     for each in ended:
         bans.drop(each.target)
-    chat.audit.add(now, person, "server unban", ended[0].label)
+    chat.audit.add(now, by, "server unban", ended[0].label)
     return ended
 
 
-def announce(chat: Chat, person: Person, text: str, now: float) -> None:
+def announce(chat: Chat, by: Person, text: str, now: float) -> None:
     """Show everyone an announcement, on all servers of a cluster."""
-    chat.audit.add(now, person, "server say", reason=text)
-    chat.peers.broadcast(person, Announce(now, text))
-    show_announcement(chat, Announced(now, person.nick, text))
+    chat.audit.add(now, by, "server say", reason=text)
+    chat.peers.broadcast(by, Announce(now, text))
+    show_announcement(chat, Announced(now, by.nick, text))
 
 
 def show_announcement(chat: Chat, announced: Announced) -> None:
@@ -120,7 +120,7 @@ def show_announcement(chat: Chat, announced: Announced) -> None:
 
 
 def statistics(chat: Chat, now: float) -> list[str]:
-    """Return what /server stats shows, a line each."""
+    """Return the lines that /server stats shows."""
     people = chat.people.everyone()
     connections = sum(len(person.sessions) for person in people)
     owners = sum(person.account is not None for person in people)
@@ -135,28 +135,28 @@ def statistics(chat: Chat, now: float) -> list[str]:
     ]
 
 
-async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) -> None:
+async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> None:
     """Give the person with a nick another one.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``, ``bad-nick``, ``nick-taken``,
         ``banned``, ``away``.
     """
     other = chat.find_person(nick)
-    _check_may_act_on(person, other)
+    _check_may_act_on(by, other)
     name = names.nick(new)
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
-    answering = chat.peers.request(other, person, Rename(new, now))
+    answering = chat.peers.request(other, by, Rename(new, now))
     if answering is not None:
         await answering
     else:
-        await rename_here(chat, other, person, new, now)
-    chat.audit.add(now, person, "server rename", f"{old} {name}")
+        await rename_here(chat, other, by, new, now)
+    chat.audit.add(now, by, "server rename", f"{old} {name}")
 
 
 async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:
-    """Give a person on this server another nick, in the name of an operator, and tell them.
+    """Give a person on this server another nick, on behalf of an operator, and tell them.
 
     :raises Refused: as `chatd.chat.chat.Chat.rename`.
     """
@@ -164,8 +164,8 @@ async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: floa
     chat.deliver(other, Notice(f"{by.nick} gave you that nick."))
 
 
-def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:
-    """Close a room for good and remove everybody from it; return how many members it had.
+def close(chat: Chat, by: Person, room: Room, reason: str, now: float) -> int:
+    """Close a room for good and remove all members; return how many there were.
 
     :raises Refused: ``no-change`` for the lobby.
     """
@@ -173,6 +173,6 @@ def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> in
         raise Refused("no-change", f"{room} is the lobby, and stays.")
     count = len(room.members)
     shown = cut(reason, REASON_LENGTH) or "the room is closed"
-    chat.audit.add(now, person, "server close", room.name.shown, room=room, reason=reason)
-    removal.close(chat, room, person, shown, now)
+    chat.audit.add(now, by, "server close", room.name.shown, room=room, reason=reason)
+    removal.close(chat, room, by, shown, now)
     return count

@@ -1,52 +1,49 @@
-"""Removal: taking people out of a room or off the server who did not ask to leave."""
+"""Removal: removes people from a room or the server against their will."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from chatd.chat.chat import Chat
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.model.bans import Ban, Identity
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import CloseRoom, Kick
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-
 
 def kick(
     chat: Chat,
-    person: Person,
+    other: Person,
     room: Room,
     by: Person | None,
     reason: str,
     now: float,
     ban: Ban | None = None,
 ) -> None:
-    """Kick a person from a room, in the name of ``by`` or (None) of the server.
+    """Kick a person from a room, on behalf of ``by``, or of the server if None.
 
-    ``ban`` is the ban that it follows from, if there is one.
+    A person on another server is kicked there: the call is only forwarded.  ``ban`` is the ban that
+    caused it, if there is one.
     """
     encoded = (str(ban.target), ban.encoded()) if ban is not None else None
-    if chat.peers.forward(person, by, Kick(room.name.key, reason, now, encoded)):
+    if chat.peers.forward(other, by, Kick(room.name.key, reason, now, encoded)):
         return
-    chat.remove_from_room(person, room)
-    if room.uninvite(person):
+    chat.remove_from_room(other, room)
+    if room.uninvite(other):
         chat.persistent.changed(room)
     by_nick, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
-    chat.post(room, Kicked(now, person.nick, by_nick, reason, *term), by or person)
-    chat.deliver(person, PutOut(now, room.name.shown, by_nick, reason, *term))
+    chat.post(room, Kicked(now, other.nick, by_nick, reason, *term), by or other)
+    chat.deliver(other, PutOut(now, room.name.shown, by_nick, reason, *term))
     chat.after_leaving(room, now)
 
 
 def close(chat: Chat, room: Room, by: Person, reason: str, now: float) -> None:
-    """Close a room for good, on all servers of a cluster, and remove everybody from it."""
+    """Close a room for good, on all servers of a cluster, and remove all members."""
     chat.peers.broadcast(by, CloseRoom(room.name.key, reason, now))
     chat.persistent.make_temporary(room)
     empty_room(chat, room, by, reason, now)
 
 
 def empty_room(chat: Chat, room: Room, by: Person, reason: str, now: float) -> None:
-    """Remove everybody from a room that is closed, and tell those who are on this server.
+    """Remove all members from a room that is closed, and tell those on this server.
 
     Each other server tells its own people.
     """
@@ -71,9 +68,9 @@ def disconnect(chat: Chat, person: Person, notice: PutOut) -> None:
 
 
 def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
-    """Disconnect the people and connections of this server that a ban covers; return how many.
+    """Disconnect the people and connections on this server that a ban covers; return how many.
 
-    Operators may stay, also when they share a banned address.
+    Operators may stay, even when they share a banned address.
     """
     notice = PutOut(now, None, ban.by, ban.reason, True, ban.until)
     here = [person for person in chat.people.here() if not person.operator]
@@ -86,7 +83,7 @@ def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
         for session in person.sessions
         if ban.target.covers(Identity(address=session.address))
     ]
-    for session in connections:  # from a banned address, of people who keep another one
+    for session in connections:  # from a banned address; their users may have others
         chat.leave(session, ban.reason, now)
         session.deliver(notice)
         session.client.close()

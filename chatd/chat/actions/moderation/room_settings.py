@@ -1,4 +1,4 @@
-"""The settings of a room: the topic, and what /room changes."""
+"""Room settings: the topic, and the settings that /room changes."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import as_typed, on_or_off
 from chatd.chat.text.sanitizing import cut
 
-#: What ``shouting`` may be: shouted lines are delivered, refused, or cost the membership.
+#: The values of ``shouting``: shouted lines are delivered, refused, or get their sender kicked.
 SHOUTING = ("allow", "warn", "kick")
 #: The settings in the order in which /room shows them.
 SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
 
 
-def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> None:
+def set_topic(chat: Chat, by: Person, room: Room, text: str, now: float) -> None:
     """Set the topic of a room; an empty text removes it.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
     """
-    rules.check_membership(room, person)
-    rules.check_role(room, person, Role.MODERATOR)
-    rules.check_not_muted(room, person, now)
+    rules.check_membership(room, by)
+    rules.check_role(room, by, Role.MODERATOR)
+    rules.check_not_muted(room, by, now)
     room.settings.topic = cut(text, TOPIC_LENGTH)
     chat.persistent.changed(room)
-    chat.audit.add(now, person, "topic", room.settings.topic, room=room)
-    chat.post(room, TopicSet(now, person.nick, room.settings.topic), person)
+    chat.audit.add(now, by, "topic", room.settings.topic, room=room)
+    chat.post(room, TopicSet(now, by.nick, room.settings.topic), by)
 
 
-def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now: float) -> None:
+def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: float) -> None:
     """Change one setting of a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
         ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
     """
-    rules.check_membership(room, person)
-    rules.check_role(room, person, Role.MODERATOR)
+    rules.check_membership(room, by)
+    rules.check_role(room, by, Role.MODERATOR)
     settings = room.settings
     if name == "topic":
-        set_topic(chat, person, room, value, now)
+        set_topic(chat, by, room, value, now)
         return
     if name == "private":
         settings.private = on_or_off(value)
@@ -55,7 +55,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         settings.history = read_limit(value)
         chat.history.limit(room)
     elif name == "lasting":
-        _set_persistent(chat, person, room, on_or_off(value))
+        _set_persistent(chat, by, room, on_or_off(value))
     elif name == "key":
         settings.key = _read_key(value)
     else:
@@ -64,29 +64,29 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         )
     chat.persistent.changed(room)
     shown = setting(room, name)
-    chat.audit.add(now, person, "room", f"{name} {shown}", room=room)
-    chat.post(room, RoomSet(now, person.nick, name, shown), person)
+    chat.audit.add(now, by, "room", f"{name} {shown}", room=room)
+    chat.post(room, RoomSet(now, by.nick, name, shown), by)
 
 
-def _set_persistent(chat: Chat, person: Person, room: Room, persistent: bool) -> None:
+def _set_persistent(chat: Chat, by: Person, room: Room, persistent: bool) -> None:
     """Make a room persistent, with the roles of its members, or temporary again.
 
     :raises Refused: ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
     """
-    rules.check_role(room, person, Role.OWNER)
+    rules.check_role(room, by, Role.OWNER)
     if persistent == room.settings.lasting:
         raise Refused("no-change", f"lasting is {as_typed(persistent)} in {room} already.")
     if not persistent:
         chat.persistent.make_temporary(room)
         return
-    chat.persistent.make_persistent(room, person)
+    chat.persistent.make_persistent(room, by)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
             chat.persistent.give_role(room, other, member.role)
 
 
 def setting(room: Room, name: str) -> str:
-    """Return a setting as a user would type it; of the key only whether there is one."""
+    """Return a setting as a user would type it; the key only as whether there is one."""
     value = getattr(room.settings, name)
     if name == "history":
         return str(value or "off")
