@@ -13,7 +13,8 @@ from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import Rate
-from chatd.transport.relay.stream import State, Stream
+from chatd.cluster.bus import State
+from chatd.transport.relay.stream import Stream
 from chatd.transport.relay.streams import StartProgram
 
 _log = Logger()

@@ -26,7 +26,7 @@ from zope.interface import implementer
 from chatd.clients.prompt.commands import NotACommand, ParsedCommand, Verb, help_rows, read
 from chatd.clients.prompt.pending_request import ANSWER_SECONDS, Expected, PendingRequest
 from chatd.clients.prompt.rooms import JoinedRoom, Rooms, message_rows
-from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.tcd import replies
 from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply, ReplyCodec
 
 #: Seconds of silence after which a message is complete although its blank line is missing.
@@ -97,7 +97,7 @@ class PromptProtocol(Protocol):
     def connectionMade(self) -> None:
         """Send HELO: a server with several protocols waits for the client's first bytes."""
         self._stream.registerProducer(self, True)
-        self._request(PendingRequest(Expected.GREETED), tcd_replies.helo("chatd-client"))
+        self._request(PendingRequest(Expected.GREETED), replies.helo("chatd-client"))
 
     def dataReceived(self, data: bytes) -> None:
         """Handle the replies that these bytes complete."""
@@ -175,7 +175,7 @@ class PromptProtocol(Protocol):
         self._lines.clear()
         _cancel(self._answer_timeout)
         self._stream.unregisterProducer()
-        self._send(tcd_replies.disconnect(self._name))
+        self._send(replies.disconnect(self._name))
         self._answer_timeout = self._clock.callLater(GOODBYE_SECONDS, self._stream.abortConnection)
 
     def _run_lines(self) -> None:
@@ -196,7 +196,7 @@ class PromptProtocol(Protocol):
     def _run_command(self, verb: Verb, rest: str) -> None:
         match verb:
             case Verb.JOIN:
-                request = tcd_replies.join(rest, self._name)
+                request = replies.join(rest, self._name)
                 self._request(PendingRequest(Expected.JOINED, rest), request)
             case Verb.SEND:
                 self._say(rest)
@@ -215,7 +215,7 @@ class PromptProtocol(Protocol):
         if not text:
             self.show_error(f"There is no text for {room}; the command is: send ROOM TEXT")
             return
-        request = tcd_replies.chat(joined.ref, joined.join_id, self._name, text)
+        request = replies.chat(joined.ref, joined.join_id, self._name, text)
         if self._echoes:
             self._request(PendingRequest(Expected.ECHOED, ref=joined.ref, text=text), request)
         else:
@@ -224,7 +224,7 @@ class PromptProtocol(Protocol):
     def _leave(self, room: str) -> None:
         joined = self._find_room(room)
         if joined is not None:
-            request = tcd_replies.leave(joined.ref, joined.join_id, self._name)
+            request = replies.leave(joined.ref, joined.join_id, self._name)
             self._request(PendingRequest(Expected.LEFT), request)
 
     def _find_room(self, room: str) -> JoinedRoom | None:
@@ -260,8 +260,8 @@ class PromptProtocol(Protocol):
             _cancel(self._answer_timeout)
             self._run_lines()
 
-    def _handle_replies(self, replies: Sequence[Reply]) -> None:
-        for reply in replies:
+    def _handle_replies(self, received: Sequence[Reply]) -> None:
+        for reply in received:
             pending = self._pending
             self._show(reply)
             if pending is not None and pending.is_answered_by(reply):

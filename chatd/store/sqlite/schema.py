@@ -78,7 +78,7 @@ def upgrade(
 ) -> None:
     """Upgrade the tables of a database to a version, the newest unless given.
 
-    ``announce`` is called beforehand, with a sentence, when that will take a while.
+    ``notify`` is called beforehand, with a sentence, if that will take a while.
 
     :raises SchemaError: when they are of a later version, or not chatd's.
     """

@@ -89,7 +89,7 @@ class SqliteStore:
     def prepare(self, notify: Callable[[str], object] | None = None) -> None:
         """Lock the file for this process, and upgrade its tables.
 
-        ``announce`` is called beforehand, with a sentence, when that will take a while.
+        ``notify`` is called beforehand, with a sentence, if that will take a while.
 
         :raises StoreError: when the file cannot be used.
         """

@@ -39,6 +39,7 @@ from chatd.terminal.text.colours import NO_ATTRIBUTES
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import theme
 from chatd.transport.conversation.conversation import PASTE_CUT, TOO_LONG, Conversation
+from chatd.transport.net.outbox import STALLED
 
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.
 ESCAPE_SECONDS = 0.05
@@ -158,7 +159,7 @@ class Terminal:
         return isinstance(self._screen, LineModeScreen)
 
     def send(self, data: bytes) -> int:
-        """Show whole lines above the one being typed; -1 when not all of that was taken."""
+        """Show whole lines above the one being typed; `STALLED` when not all was taken."""
         whole = self._screen.show(data) + self._prompt_if_changed()
         try:
             taken = self._outbox.send(whole)
@@ -167,7 +168,7 @@ class Terminal:
         if taken == len(whole):
             return len(data)
         self._short = (whole, taken)
-        return -1
+        return STALLED
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Keep what ``send`` did not take of what it drew."""

@@ -14,9 +14,10 @@ from twisted.internet.interfaces import IReactorTime
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice, PersonalEvent
 from chatd.chat.model.entities import Session
+from chatd.cluster.bus import State
 from chatd.transport.channel import Connection, Program
 from chatd.transport.relay.edge import Edge, EdgeClient
-from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.stream import Stream
 
 #: Seconds until a conversation whose server is gone enters here: a server that stops says so before
 #: it has done the last of what was typed.

@@ -11,6 +11,8 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import Any, Protocol
 
+from chatd.cluster.bus import State
+
 #: Bytes in flight in one direction, as a connection has them in the kernel.
 WINDOW_BYTES = 64 * 1024
 #: Bytes in one message; NATS takes 1 MB of JSON.
@@ -21,10 +23,8 @@ ACKNOWLEDGE_BYTES = WINDOW_BYTES // 4
 #: The last control word of the edge, when its client's connection is gone.
 LOST = "lost"
 
-State = dict[str, Any]
 
-
-class Listener(Protocol):
+class StreamListener(Protocol):
     """The user of one end of a stream."""
 
     def received(self, data: bytes) -> None:
@@ -91,7 +91,7 @@ class Stream:
         self.name = name
         self.server = server
         self._owner = owner
-        self._listener: Listener | None = None
+        self._listener: StreamListener | None = None
         self._early: list[State] = []
         self.sent = self.seen = 0
         self._sent_bytes = self._acknowledged_out = 0
@@ -156,7 +156,7 @@ class Stream:
 
     # In -------------------------------------------------------------------------------------------
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: StreamListener) -> None:
         """Hand what comes, and what came already, to a listener."""
         self._listener = listener
         early, self._early = self._early, []
@@ -176,7 +176,7 @@ class Stream:
         else:
             self._take(self._listener, message)
 
-    def _take(self, listener: Listener, message: State) -> None:
+    def _take(self, listener: StreamListener, message: State) -> None:
         if message.get("word") == LOST:  # what is queued is not sent into a connection that is gone
             self._acknowledged_out = message["took"]
         else:

@@ -19,8 +19,9 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.model.client import RelayTo
 from chatd.chat.model.entities import Person
+from chatd.cluster.bus import State
 from chatd.cluster.cluster import Cluster
-from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.stream import Stream
 
 #: Streams that one other server may have opened here, each a session of a user.
 STREAMS_PER_SERVER = 1000

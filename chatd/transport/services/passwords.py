@@ -74,13 +74,13 @@ class Argon2:
         """Return the hash of a prepared password."""
         return await self._thread.run(self._hasher.hash, password)
 
-    async def matches(self, hashed: str, password: str) -> bool:
+    async def matches(self, password_hash: str, password: str) -> bool:
         """Whether a hash is that of this password.
 
         :raises NotCheckedError: if the hash cannot be read.
         """
         try:
-            return await self._thread.run(self._hasher.verify, hashed, password)
+            return await self._thread.run(self._hasher.verify, password_hash, password)
         except VerifyMismatchError:
             return False
         except (VerificationError, InvalidHashError):

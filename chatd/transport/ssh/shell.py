@@ -14,6 +14,7 @@ from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.client import Position
 from chatd.chat.model.preferences import suffixes
+from chatd.cluster.bus import State
 from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, measure
 from chatd.transport.conversation.arrival import Arrival
@@ -23,7 +24,7 @@ from chatd.transport.host import Host
 from chatd.transport.relay.edge import nothing
 from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
 from chatd.transport.relay.remote_channel import RemoteChannel
-from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.stream import Stream
 from chatd.transport.ssh import exec as commands
 from chatd.transport.ssh.acknowledgements import Acknowledgements, DeliveryTracker
 from chatd.transport.ssh.protocol.config import ServerConfig

@@ -13,6 +13,7 @@ from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
 from chatd.terminal.style import TextStyle
 from chatd.transport.host import Relay
+from chatd.transport.net.outbox import STALLED
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.ssh.exec.command import EXEC, REFUSED, Call, ExecCommand
 
@@ -106,9 +107,9 @@ class SessionCommand(ExecCommand):
         return self.call.channel.outbox.pending
 
     def send(self, data: bytes) -> int:
-        """Write events, rendered in order; return -1 when the outbox became full."""
+        """Write events, rendered in order; return `STALLED` if that made the outbox full."""
         self.write(data)
-        return -1 if self.full else len(data)
+        return STALLED if self.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Do nothing: the outbox has kept what it could not send."""
