@@ -1,7 +1,7 @@
-"""The way in for programs that speak JSON: the first clients, and bots (version 2).
+"""JSON way in: for programs that speak JSON, the first clients and bots (version 2).
 
-docs/protocol.rst, "The JSON protocol".  The first object says who the client is; the others are
-requests and are answered, and "sender" is checked, not believed.
+docs/protocol.rst, "The JSON protocol".  The first object identifies the client; the others are
+requests and are answered.  "sender" is checked, not trusted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from chatd.wire.json.requests import ErrorCode
 #: The version in which events are typed and requests have answers.
 BOT = 2
 
-#: The program that a connection is at another server.
+#: The name, between servers, of the program that runs a relayed connection.
 PROGRAM = "json"
 
 #: The answer of a full server.
@@ -50,7 +50,7 @@ FULL_ANSWER = encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
 
 
 def turned_away(sentence: str) -> bytes:
-    """Return the answer to a client that may not come in at all, and why."""
+    """Return the answer to a client that is not admitted, with the reason."""
     code = int(ErrorCode.NOT_ALLOWED)
     return encode({"isConnected": False, "errorCode": code, "error": sentence})
 
@@ -81,17 +81,17 @@ _ERRORS = {
 
 
 class _RemoteDoor:
-    """The door of a connection that came to another server, whose gate keeps it."""
+    """The gate's interface for a relayed connection, whose real gate is at its edge."""
 
     def reached(self) -> tuple[str, int]:
-        """Return an empty address: it is not known here."""
+        """Return an empty address: it is unknown here."""
         return "", 0
 
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Do nothing: a program's connection has no other way in."""
 
     def admit(self, operator: bool) -> str | None:
-        """Return None: the client is in already."""
+        """Return None: the client has already been admitted."""
         return None
 
 
@@ -115,9 +115,9 @@ class JsonProtocol(ProgramProtocol):
 
 
 class JsonConversation(ProgramConversation[Object | BadObject]):
-    """One client of either version; its first object says which.
+    """A client of either version; its first object names the version.
 
-    ``proved`` is the account that it has proved to another server, if it came there.
+    ``proved`` is the account that the client has proved to its edge, if it is relayed.
     """
 
     def __init__(
@@ -136,22 +136,27 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
 
     @property
     def echoes_input(self) -> bool:
-        """True: a client gets no messages of its own; the answer says that they are stored."""
+        """True: a client does not receive its own messages; the answer confirms that they are
+        stored.
+        """
         return True
 
     @property
     def copy_per_room(self) -> bool:
-        """Whether it is a bot, which keeps track of rooms; the first clients show a person."""
+        """Whether it is a bot, which keeps track of rooms; the first clients show everything to a
+        person.
+        """
         return self._version == BOT
 
     @property
     def closes_on_gap(self) -> bool:
-        """Whether it is a bot, which comes back and asks for what it missed."""
+        """Whether it is a bot, which reconnects and requests the missed events."""
         return self._version == BOT
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """Joined writes for bots; the first clients take one packet for one object."""
+        """Joined writes for bots; one write for each object for the first clients, which expect it.
+        """
         return self.outbox.send if self._version == BOT else self._send_singly
 
     def _send_singly(self, data: bytes) -> int:
@@ -160,12 +165,12 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         return STALLED if self.outbox.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take; the outbox has what was sent singly."""
+        """Keep what ``send`` did not take; single writes are in the outbox already."""
         if self._version == BOT:
             self.outbox.stalled(data, taken)
 
     def style(self, preferences: Preferences) -> EventStyle | MessageStyle:
-        """Return typed events, or messages."""
+        """Return the style: typed events, or messages."""
         return EventStyle() if self._version == BOT else MessageStyle()
 
     # Requests -------------------------------------------------------------------------------------
@@ -196,7 +201,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         self._error(code, refused.sentence, getattr(asked, "id", None))
 
     async def serve(self, request: Object | BadObject) -> None:
-        """Do what an object asks for."""
+        """Carry out the request of an object."""
         if isinstance(request, BadObject):
             self._error(ErrorCode.BROKEN, request.sentence)
             return
@@ -269,8 +274,10 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
     async def _relay(
         self, relay: Relay, visitor: Visitor, who: requests.Username, server: str, account: str
     ) -> bool:
-        """Let a server run this for the owner of an account; return whether it does."""
-        begun = self.session is not None  # the program would have to begin anew
+        """Hand this conversation to an account owner's server; return whether that server accepted
+        it.
+        """
+        begun = self.session is not None  # the program would have to start over
         stream = None if begun else await relay.open(server, visitor, PROGRAM, {})
         if stream is None:
             return False
@@ -291,7 +298,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         return True
 
     def _unserved(self, who: requests.Username) -> bytes:
-        """Return the first object, without its password, and all that followed it."""
+        """Return the first object, without its password, and everything after it."""
         first = Object({"username": who.username, "version": who.version})
         objects = b""
         for request in (first, *self.take_pending()):
@@ -354,7 +361,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
 
 
 def _users(room: Room, now: float) -> list[Fields]:
-    """Return the first members of a room, with what others may know of them."""
+    """Return the first members of a room, with the fields that others may see."""
     return [
         {
             "nick": person.nick,

@@ -1,7 +1,7 @@
-"""The way in for netcat and every other client of plain lines: text in, text out.
+"""Line way in: plain lines of text, for netcat and similar clients.
 
-Nothing but text is on the wire.  When the peer turns out to be a telnet (it answers the gate's
-probe late, or negotiates by itself), the conversation goes on in the way in for telnet.
+Only text is on the wire.  When the peer turns out to be a telnet client (it answers the gate's
+probe late, or negotiates by itself), the conversation continues in the way in for telnet.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from chatd.wire.line import truncate
 
 #: The first byte of every telnet command (RFC 854).
 _IAC = b"\xff"
-#: A telnet command that negotiates an option: IAC, and one of WILL, WONT, DO and DONT.
+#: The beginning of a telnet negotiation: IAC, and one of WILL, WONT, DO and DONT.
 _NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe]")
 
 
@@ -38,14 +38,14 @@ def recognises(data: bytes) -> bool | None:
 class LineProtocol(LineReceiver):
     """A connection of plain lines, each of which goes to a conversation.
 
-    It is the program of its own connection, until the way in for telnet takes that over; another
-    server's may take its place for a while.
+    It is the program of its own connection, until the way in for telnet takes over; another
+    server's program may replace it for a while.
 
     It differs from Twisted's `LineReceiver` in four points:
 
     - A line ends with LF or CR LF; `lineReceived` gets it without either.
-    - A line longer than ``MAX_LENGTH`` is cut there and costs nobody the connection.
-    - A negotiation of telnet in line mode passes the connection on to the way in for telnet.
+    - A line longer than ``MAX_LENGTH`` is cut there, and does not end the connection.
+    - A telnet negotiation in line mode hands the connection to the way in for telnet.
     - A chunk is split into its lines once.  Twisted's own copies the rest of the chunk for every
       line, which is quadratic: 64 KiB of line ends take a fifth of a second.
 
@@ -71,9 +71,9 @@ class LineProtocol(LineReceiver):
     def connectionMade(self) -> None:
         """Begin the conversation."""
         assert self.transport is not None  # Twisted's promise
-        # The conversation pauses and resumes the transport, but not this protocol: it takes the
-        # lines that are left of a chunk and keeps them itself.  It resumes reading in the middle of
-        # its own work, where no line may arrive before `TransportConnection.resume` returns.
+        # The conversation pauses and resumes the transport, but not this protocol: it accepts the
+        # remaining lines of a chunk and keeps them itself.  It resumes reading in the middle of its
+        # own work, where no line may arrive before `TransportConnection.resume` returns.
         self._connection.connect(self.transport, self._host.clock)
         self.conversation = Conversation(self._host, self._connection, self)
         self.conversation.begin(Visitor(address=self._arrival.address))
@@ -94,7 +94,7 @@ class LineProtocol(LineReceiver):
     def dataReceived(self, data: bytes) -> None:
         """Receive the lines that these bytes complete, or pass raw data on."""
         self._split(data)
-        if self._busyReceiving:  # called by a method that receives something; the loop goes on
+        if self._busyReceiving:  # called by a method that receives something; the loop continues
             return
         self._busyReceiving = True
         lines = self._whole_lines
@@ -124,7 +124,7 @@ class LineProtocol(LineReceiver):
         return rest
 
     def _receive_whole(self, line: bytes) -> None:
-        """Receive a line whose end has come; it may still have the CR of a CR LF."""
+        """Receive a complete line; it may still have the CR of a CR LF."""
         if _IAC in line and self._pass_to_telnet(line + self.delimiter):
             return
         if self._skipping:
@@ -137,7 +137,7 @@ class LineProtocol(LineReceiver):
             self.lineLengthExceeded(line + self.delimiter + self.clearLineBuffer())
 
     def _receive_unfinished(self) -> bool:
-        """Receive a line whose end has not come if it is too long already; return whether it is."""
+        """Receive an incomplete line if it is already too long; return whether it is."""
         line, self._buffer = self._buffer, b""
         if _IAC in line and self._pass_to_telnet(line):
             return False
@@ -151,7 +151,7 @@ class LineProtocol(LineReceiver):
         return True
 
     def _pass_to_telnet(self, begins: bytes) -> bool:
-        """Let the way in for telnet have these bytes and what follows, if they negotiate."""
+        """Hand these bytes and the connection to the way in for telnet, if they negotiate."""
         negotiation, conversation = _NEGOTIATION.search(begins), self.conversation
         if negotiation is None or conversation is None:
             return False
@@ -162,18 +162,18 @@ class LineProtocol(LineReceiver):
         return True
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Hand bytes to the program that runs instead of this one."""
+        """Pass bytes to the program that runs instead of this one."""
         self._connection.program.data_received(data)
 
     # Lines ----------------------------------------------------------------------------------------
 
     def lineReceived(self, line: bytes) -> None:
-        """Hand the text of a line to the conversation."""
+        """Pass the text of a line to the conversation."""
         if self.conversation is not None:
             self.conversation.line(decode(line))
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Take the first ``MAX_LENGTH`` bytes of a long line as a line, and skip the rest of it.
+        """Use the first ``MAX_LENGTH`` bytes of a long line as a line, and skip the rest of it.
 
         :param line: The long line, or its beginning, and all that was received after it.
         """
@@ -187,7 +187,7 @@ class LineProtocol(LineReceiver):
     def sendLine(self, line: bytes) -> None:
         """Send a line, given without its end.
 
-        It goes out by the conversation, whose outbox overtakes what the transport still holds.
+        It is written by the conversation, as its outbox would overtake bytes in the transport.
         """
         if self.conversation is not None:
             self.conversation.write(line + self.delimiter)
@@ -204,7 +204,7 @@ class LineProtocol(LineReceiver):
         return rest
 
     def data_received(self, data: bytes) -> None:
-        """Receive lines again, first those in what the other server did not do."""
+        """Receive lines again, first those that the other server did not process."""
         self.setLineMode(data)
 
     def resized(self, columns: int, rows: int) -> None:
@@ -214,16 +214,16 @@ class LineProtocol(LineReceiver):
         """Do nothing: plain lines have no interrupt."""
 
     def answered(self) -> None:
-        """Do nothing: the client is asked for no sign of life."""
+        """Do nothing: the client is never asked for a sign of life."""
 
     def ready(self) -> None:
-        """Let the conversation go on: the connection has room again."""
+        """Let the conversation continue: the connection has room again."""
         if self.conversation is not None:
             self.conversation.ready()
 
     def input_ended(self) -> None:
-        """Take what has no line end as a line, and let the conversation end: no more will come."""
-        self.paused = False  # nothing is left to pause, and these lines come before the end
+        """Use the text without a line end as a line, and let the conversation end."""
+        self.paused = False  # the input is over, and these lines precede its end
         self.dataReceived(b"")
         rest = self.clearLineBuffer().removesuffix(_IAC).removesuffix(b"\r")
         if rest and not self._skipping:
@@ -232,7 +232,7 @@ class LineProtocol(LineReceiver):
             self.conversation.input_ended()
 
     def lost(self) -> None:
-        """End the conversation, whose connection is gone."""
+        """End the conversation: the connection is gone."""
         if self.conversation is not None:
             self.conversation.connection_lost()
             self.conversation = None
