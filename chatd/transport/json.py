@@ -136,15 +136,13 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
 
     @property
     def echoes_input(self) -> bool:
-        """True: a client does not receive its own messages; the answer confirms that they are
-        stored.
+        """True: a client does not receive its own messages; their answers confirm them.
         """
         return True
 
     @property
     def copy_per_room(self) -> bool:
-        """Whether it is a bot, which keeps track of rooms; the first clients show everything to a
-        person.
+        """Whether it is a bot, which keeps track of rooms; the first clients are for people.
         """
         return self._version == BOT
 
@@ -155,8 +153,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """Joined writes for bots; one write for each object for the first clients, which expect it.
-        """
+        """Joined writes for bots; the first clients treat each packet as one object."""
         return self.outbox.send if self._version == BOT else self._send_singly
 
     def _send_singly(self, data: bytes) -> int:
@@ -274,8 +271,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
     async def _relay(
         self, relay: Relay, visitor: Visitor, who: requests.Username, server: str, account: str
     ) -> bool:
-        """Hand this conversation to an account owner's server; return whether that server accepted
-        it.
+        """Let a server run this for the owner of an account; return whether it does so.
         """
         begun = self.session is not None  # the program would have to start over
         stream = None if begun else await relay.open(server, visitor, PROGRAM, {})

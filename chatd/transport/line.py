@@ -223,7 +223,7 @@ class LineProtocol(LineReceiver):
 
     def input_ended(self) -> None:
         """Use the text without a line end as a line, and let the conversation end."""
-        self.paused = False  # the input is over, and these lines precede its end
+        self.paused = False  # no input is left to pause, and these lines precede its end
         self.dataReceived(b"")
         rest = self.clearLineBuffer().removesuffix(_IAC).removesuffix(b"\r")
         if rest and not self._skipping:

@@ -18,8 +18,7 @@ class Doorkeeper(Protocol):
         """Hand a conversation, with the unread bytes, to the way in called ``name``."""
 
     def admit(self, operator: bool) -> str | None:
-        """Return a refusal if the client may not stay, even with an operator's key; else None.
-        """
+        """Return a sentence if a client (an operator or not) may not stay, else None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,7 @@ class InputProgram(Program, Protocol):
     """The program of a way in for people: it decodes bytes to lines for its conversation."""
 
     def hand_over(self) -> bytes:
-        """Return the unfinished input and forget it: another server continues with it.
-        """
+        """Return the unfinished input and forget it: another server continues with it."""
 
 
 class Conversation:
@@ -185,8 +184,7 @@ class Conversation:
 
     @property
     def shows_pending(self) -> bool:
-        """Whether pending lines are announced in words: where they are not drawn.
-        """
+        """Whether pending lines are announced in words: where they are not drawn."""
         return self.display.echoes_input
 
     def pending_changed(self) -> None:
@@ -335,8 +333,7 @@ class Conversation:
         return self.display.described()
 
     def let_go(self) -> tuple[list[str], bytes]:
-        """Leave the chat here; return the pending lines and the unfinished input.
-        """
+        """Leave the chat here; return the pending lines and the unfinished input."""
         typed = self.program.hand_over()
         lines, self._lines, self._lines_cost = self._lines, [], 0
         self._flood_control.stop()

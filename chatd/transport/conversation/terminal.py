@@ -214,8 +214,7 @@ class Terminal:
         return pending(count, named, look, self._screen.columns, self._screen.rows)
 
     def _prompt_if_changed(self) -> bytes:
-        """Return the prompt if unread counts or pending lines have changed.
-        """
+        """Return the prompt if unread counts or pending lines have changed."""
         session = self._conversation.session
         if session is None or self.echoes_input or self._left:
             return b""
@@ -300,15 +299,13 @@ class Terminal:
         return typed.encode()
 
     def come_back(self) -> None:
-        """Draw from the next row on: another server has drawn the rows above.
-        """
+        """Draw from the next row on: another server has drawn the rows above."""
         self._left = self._brackets_pastes = False
         self._set_up(*self._size)
         self._outbox.write(b"\r\n\x1b[J" if self._ansi else b"\r\n")
 
     def resize(self, columns: int, rows: int) -> None:
-        """Draw for another size, in cells, at the end of the reactor's turn.
-        """
+        """Draw for another size, in cells, at the end of the reactor's turn."""
         self._size = (columns, rows)
         if self._resizing is None or not self._resizing.active():
             self._resizing = self._clock.callLater(0, self.refresh)

@@ -39,8 +39,7 @@ def read_allow_list(path: Path) -> AllowList:
 
 
 class AllowFile:
-    """The current content of an allow file; the previous one while it is unreadable or malformed.
-    """
+    """The current content of an allow file; the last valid one while the file is invalid."""
 
     _log = Logger()
 
