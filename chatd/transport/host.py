@@ -1,5 +1,4 @@
-"""Host: the parts of the server that every protocol is passed: chat, clocks, limits, settings.
-"""
+"""Host: the parts of the server that every protocol is passed: chat, clocks, limits, settings."""
 
 from __future__ import annotations
 

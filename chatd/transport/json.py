@@ -136,14 +136,12 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
 
     @property
     def echoes_input(self) -> bool:
-        """True: a client does not receive its own messages; their answers confirm them.
-        """
+        """True: a client does not receive its own messages; their answers confirm them."""
         return True
 
     @property
     def copy_per_room(self) -> bool:
-        """Whether it is a bot, which keeps track of rooms; the first clients are for people.
-        """
+        """Whether it is a bot, which keeps track of rooms; the first clients are for people."""
         return self._version == BOT
 
     @property
@@ -271,8 +269,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
     async def _relay(
         self, relay: Relay, visitor: Visitor, who: requests.Username, server: str, account: str
     ) -> bool:
-        """Let a server run this for the owner of an account; return whether it does so.
-        """
+        """Let a server run this for the owner of an account; return whether it does so."""
         begun = self.session is not None  # the program would have to start over
         stream = None if begun else await relay.open(server, visitor, PROGRAM, {})
         if stream is None:

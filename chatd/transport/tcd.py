@@ -1,8 +1,8 @@
-"""The way in for clients of the socket assignment: many rooms on one connection, by header lines.
+"""TCD way in: for clients of the socket assignment, many rooms on one connection, by header lines.
 
 docs/protocol.rst, "The socket assignment's protocol".  The connection is the identity; its JOIN_IDs
-are unguessable, so one may be used from another connection.  Rooms and people are those of all ways
-in.
+are unguessable, so one may be used from another connection.  Rooms and people are shared with all
+ways in.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from chatd.wire.tcd.codec import TcdCodec
 from chatd.wire.tcd.events import TcdStyle
 from chatd.wire.tcd.requests import ErrorCode
 
-#: Memberships that a connection has or had and are remembered; a person may be in fewer than half
-#: as many rooms.
+#: The most current and past memberships that are kept for a connection; a person may be in fewer
+#: than half as many rooms.
 MEMBERSHIPS = 2 * ROOMS_PER_PERSON + 1
 
 #: The answer of a full server.
@@ -42,7 +42,7 @@ FULL_ANSWER = answers.error(ErrorCode.SERVER_FULL, ErrorCode.SERVER_FULL.sentenc
 
 
 def turned_away(sentence: str) -> bytes:
-    """Return the answer to a client that may not come in at all, and why."""
+    """Return the answer to a client that is not admitted, with the reason."""
     return answers.error(ErrorCode.NOT_ALLOWED, sentence)
 
 
@@ -63,13 +63,13 @@ _ERRORS = {
 }
 
 
-#: Refusals whose sentence for people tells them to do what this protocol cannot.
+#: Refusals whose sentence for people suggests something that this protocol cannot do.
 _SENTENCES = {"key-needed": "That room needs a key, which this protocol cannot give."}
 
 
 @dataclass(slots=True)
 class JoinIds:
-    """The table of JOIN_IDs, which all connections of this way in share.
+    """The table of JOIN_IDs, shared by all connections of this way in.
 
     ``joined`` has the conversation and the room of every JOIN_ID in use; ``kill`` stops the server
     where KILL_SERVICE is allowed.
@@ -82,7 +82,7 @@ class JoinIds:
 
 @dataclass(slots=True)
 class _Membership:
-    """A room that a connection is in, or was in: its JOIN_ID stays for a repeated LEAVE."""
+    """A room that a connection is or was in: its JOIN_ID is kept for a repeated LEAVE."""
 
     room: Room
     join_id: int
@@ -120,7 +120,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         return self._codec.receive_data(data)
 
     def read_end(self) -> list[requests.Request | requests.Bad]:
-        """Return the request that is complete but for its end."""
+        """Return the request that lacks only its end."""
         return self._codec.finish()
 
     @property
@@ -129,11 +129,11 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         return self._codec.pending
 
     def style(self, preferences: Preferences) -> TcdStyle:
-        """Return the style of CHATs; there is nothing to prefer."""
+        """Return the style of CHATs; preferences have no effect on it."""
         return self._style
 
     def _private_ref(self, sender: str) -> int:
-        """Return a room that is shared with a sender, or any of this connection."""
+        """Return the ROOM_REF of a room shared with a sender, or of any room of this connection."""
         if self.session is None:
             return 0
         other = self.host.chat.people.find(sender)
@@ -154,7 +154,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
             self.close()
 
     async def serve(self, request: requests.Request | requests.Bad) -> None:
-        """Do what a request asks for."""
+        """Carry out a request."""
         match request:
             case requests.Bad(code=code, sentence=sentence):
                 self.write(answers.error(code, sentence))
@@ -229,7 +229,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         return membership
 
     def _forget_memberships(self) -> None:
-        """Forget rooms that were left long ago: a repeated LEAVE is not answered any more."""
+        """Forget rooms that were left long ago: a repeated LEAVE is no longer answered."""
         for number, membership in list(self._memberships.items()):
             if len(self._memberships) < MEMBERSHIPS:
                 return

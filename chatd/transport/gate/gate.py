@@ -105,8 +105,7 @@ class Way(Interface):
 
     @property
     def recognises(self) -> Callable[[bytes], bool | None]:
-        """Returns whether the first bytes are of its protocol; None: more are needed.
-        """
+        """Returns whether the first bytes are of its protocol; None: more are needed."""
 
     @property
     def protocol(self) -> Callable[[Host, Arrival, Conversation | None], IProtocol]:

@@ -128,8 +128,7 @@ class Handover:
         return replace(self._visitor, relay_to=self.relay)
 
     async def relay(self, server: str, account: str) -> bool:
-        """Let a server run the conversation for the owner of an account; return whether it does so.
-        """
+        """Let a server run the conversation for an account's owner; return whether it does so."""
         if self._is_relayed:
             return False
         self._is_relayed = True

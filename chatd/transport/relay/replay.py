@@ -24,8 +24,7 @@ class ReplayBuffer:
         self.hidden = False
 
     def add(self, data: bytes, acknowledged: int) -> None:
-        """Add typed bytes; ``acknowledged`` is how many bytes of all input have been acknowledged.
-        """
+        """Add typed bytes; ``acknowledged`` counts the acknowledged bytes of all input."""
         self._bytes += data
         self._forget(acknowledged)
 

@@ -95,8 +95,7 @@ class Streams:
         return None
 
     def answer(self, server: str, said: State) -> State:
-        """Answer a request of another server: open a stream, or check which of its streams are
-        known.
+        """Answer a request of another server: open a stream, or check its streams.
         """
         if "roll" in said:
             return {"unknown": self._check_known(server, said["roll"])}

@@ -57,8 +57,7 @@ class Leased(Protocol):
         """Renew the lease, and call ``renewed`` when that is done."""
 
     def declined(self) -> str:
-        """Return the reason of a refusal by the cluster since the last call; empty if there was
-        none.
+        """Return why the cluster has refused a request since the last call; else empty.
         """
 
 
@@ -97,8 +96,7 @@ class Lease(Service):
         self._checks.start(CHECK_SECONDS)
 
     def stopService(self) -> None:
-        """Stop renewing; the other servers are notified by
-        `chatd.transport.services.shutdown.Shutdown`.
+        """Stop renewing; `chatd.transport.services.shutdown.Shutdown` notifies the others.
         """
         super().stopService()
         if self._checks.running:

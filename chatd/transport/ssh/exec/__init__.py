@@ -1,8 +1,8 @@
 """Exec commands: ``ssh host COMMAND`` (docs/protocol.rst, "Shell pipes").
 
-A command is data, like those of the chat: a name, arguments, a sentence of help, and a class.
-Lines end with LF because other programs read them; an error is one line on standard error and an
-exit status.
+A command is defined by data, like those of the chat: a name, arguments, a sentence of help, and a
+class.  Lines end with LF because other programs read them; an error is one line on standard error
+and an exit status.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from chatd.transport.net.outbox import STALLED
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.ssh.exec.command import EXEC, REFUSED, Call, ExecCommand
 
-#: Said to a user whose command ran at a server that is gone.
+#: The sentence for a user whose command ran at a server that is gone.
 SERVER_GONE = "the server that you are on is gone; what it did not finish may not have been done."
 
 
@@ -28,7 +28,7 @@ class SessionCommand(ExecCommand):
     copy_per_room = False
     resumable = False
     #: Whether it reads messages.  A command that only posts does so as the owner of the account;
-    #: one that reads is a person of its own beside the owner.
+    #: one that reads is a separate person from the owner.
     listens = True
     closes_on_gap = False
 
@@ -37,7 +37,7 @@ class SessionCommand(ExecCommand):
         self.session: Session | None = None
 
     def enter(self) -> None:
-        """Enter the chat, then go on with `entered`."""
+        """Enter the chat, then continue with `entered`."""
         self.wait_for(self._enter())
 
     async def _enter(self) -> None:
@@ -52,7 +52,7 @@ class SessionCommand(ExecCommand):
             self.entered(session)
 
     async def _relay(self, relay: Relay, server: str, account: str) -> bool:
-        """Let a server run this command for the owner of an account; return whether it does."""
+        """Let a server run this command for an account's owner; return whether it does so."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
         who, begun = replace(call.visitor, account=account), self.session is not None
@@ -78,11 +78,11 @@ class SessionCommand(ExecCommand):
         return True
 
     def unread(self) -> tuple[bytes, bool]:
-        """Return what was read and not done yet, and whether the input has ended."""
+        """Return the input that was read but not processed, and whether the input has ended."""
         return b"", False
 
     def entered(self, session: Session) -> None:
-        """Go on: the session has entered the chat."""
+        """Continue: the session has entered the chat."""
 
     def leave(self) -> None:
         """End the session."""
@@ -131,14 +131,14 @@ class SessionCommand(ExecCommand):
 
     @property
     def shows_pending(self) -> bool:
-        """Whether pending lines are shown: no, what is not stored is an error."""
+        """False: a line that cannot be stored is an error."""
         return False
 
     def pending_changed(self) -> None:
         """Do nothing: pending lines are not shown."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """Answer with nothing: a command cannot be asked."""
+        """Answer with nothing: a command cannot be asked questions."""
         return "", self.call.host.now()
 
     def close(self) -> None:
@@ -146,6 +146,6 @@ class SessionCommand(ExecCommand):
         self.finish()
 
     def broken(self, bug: Exception) -> None:
-        """Log a bug of ours that came up in sending, and close the channel."""
+        """Log a bug that occurred while sending, and close the channel."""
         self._log.failure("sending failed", failure=Failure(bug))
         self.call.channel.outbox.abort()
