@@ -135,8 +135,7 @@ class Edge:
             self.ready()
 
     def control(self, word: str, values: list[Any]) -> None:
-        """Carry out a request of the other server; unknown words, of newer servers, are ignored.
-        """
+        """Carry out a request of the other server; unknown words, of newer servers, are ignored."""
         match word, values:
             case "ask", []:
                 self._client.ask()
@@ -162,8 +161,7 @@ class Edge:
             self._client.set_reading(True)
 
     def failed(self, dead: bool) -> None:
-        """Run the connection here again, with the input that a dead server did not process.
-        """
+        """Run the connection here again, with the input that a dead server did not process."""
         if dead:
             typed = self._replay.rest(self._stream.acknowledged)
             self._client.come_back(GONE, typed, self._ended)

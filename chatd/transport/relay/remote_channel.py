@@ -66,8 +66,7 @@ class RelayOutbox:
         return (size, silence) if size or silence else None
 
     def was_reset(self) -> bool | None:
-        """Return whether the client has reset its connection, by its edge; None: not known yet.
-        """
+        """Return whether the client has reset its connection, by its edge; None: not known yet."""
         if self._stream.over:
             return True
         return None if self._stream.in_flight or self._stream.pending else False
@@ -105,8 +104,7 @@ class RemoteChannel:
     # For the program ------------------------------------------------------------------------------
 
     def start(self, program: Program, take_line: Callable[[str], None]) -> None:
-        """Run a program, which also handles the lines pending when the connection was relayed.
-        """
+        """Run a program, which also handles the lines pending when the connection was relayed."""
         self._take_line = take_line
         self.pass_to(program)
 
@@ -163,8 +161,7 @@ class RemoteChannel:
                 return
 
     def control(self, word: str, values: list[Any]) -> None:
-        """Carry out a request of the edge; unknown words, of newer servers, are ignored.
-        """
+        """Carry out a request of the edge; unknown words, of newer servers, are ignored."""
         program = self._program
         if program is None:
             return

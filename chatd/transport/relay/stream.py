@@ -192,8 +192,7 @@ class Stream:
             listener.control(message["word"], message["with"])
 
     def _take_acknowledgement(self, consumed: int) -> None:
-        """Send what there is room for; the other end has consumed ``consumed`` bytes in all.
-        """
+        """Send what there is room for; the other end has consumed ``consumed`` bytes in all."""
         if consumed <= self._acknowledged_out or self.over:
             return
         was_full, self._acknowledged_out = self.full, consumed

@@ -95,8 +95,7 @@ class Streams:
         return None
 
     def answer(self, server: str, said: State) -> State:
-        """Answer a request of another server: open a stream, or check its streams.
-        """
+        """Answer a request of another server: open a stream, or check its streams."""
         if "roll" in said:
             return {"unknown": self._check_known(server, said["roll"])}
         visitor = _visitor_from_state(said["who"])

@@ -57,8 +57,7 @@ class Leased(Protocol):
         """Renew the lease, and call ``renewed`` when that is done."""
 
     def declined(self) -> str:
-        """Return why the cluster has refused a request since the last call; else empty.
-        """
+        """Return why the cluster has refused a request since the last call; else empty."""
 
 
 class Lease(Service):
@@ -96,8 +95,7 @@ class Lease(Service):
         self._checks.start(CHECK_SECONDS)
 
     def stopService(self) -> None:
-        """Stop renewing; `chatd.transport.services.shutdown.Shutdown` notifies the others.
-        """
+        """Stop renewing; `chatd.transport.services.shutdown.Shutdown` notifies the others."""
         super().stopService()
         if self._checks.running:
             self._checks.stop()

@@ -18,8 +18,7 @@ class SSHFactory(Factory[ServerTransport]):
         self.config = config
 
     def buildProtocol(self, addr: IAddress | None) -> ServerTransport:
-        """Return the protocol of one connection; ``addr`` is the address that its peer counts
-        under.
+        """Return the protocol of one connection; ``addr`` is its peer's address.
         """
         assert addr is not None  # the gate always knows where a connection comes from
         return ServerTransport(self.config, addr)

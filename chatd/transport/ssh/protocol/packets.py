@@ -31,7 +31,7 @@ MAX_VERSION_LINE = 255
 #: this; it bounds the replies to a peer that sends requests without reading.
 MAX_UNSENT = 256 * 1024
 
-#: Bytes held back during a key exchange; only replies and a closing connection's output are held.
+#: Bytes held back during a key exchange; only replies and closing messages are.
 MAX_HELD = 64 * 1024
 
 #: Bytes that a held message is counted with beyond its payload: the objects that keep it.

@@ -21,8 +21,7 @@ MAX_VALUE = 256
 
 @dataclass(frozen=True, slots=True)
 class SshPeer:
-    """A logged-in client.  Only the key is proven; everything else is the client's own statement.
-    """
+    """A logged-in client.  Only the key is proven; the rest is what the client claims."""
 
     user: str
     #: The blob of the public key whose possession a signature has proven; None without a key.
