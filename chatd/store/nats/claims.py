@@ -34,8 +34,7 @@ class _Claim:
 
 
 class Claims:
-    """The nicks that are claimed by this server; ``locks`` serialises the changes to each.
-    """
+    """The nicks that are claimed by this server; ``locks`` serialises the changes to each."""
 
     def __init__(self, streams: JetStream, lease: str) -> None:
         self._streams = streams

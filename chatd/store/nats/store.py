@@ -286,8 +286,7 @@ class NatsStore:
         self.bridge.call(lambda: self.room_stream(room).limit(maximum))
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Drop every room but these, unless there is another living server, which may have others.
-        """
+        """Drop every room but these, unless another server lives, which may have others."""
         self.bridge.call(self._begin_purge, frozenset(rooms))
 
     def _begin_purge(self, kept: frozenset[str]) -> None:

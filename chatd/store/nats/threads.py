@@ -115,9 +115,13 @@ class ThreadBridge:
 
     # From the connection's thread -----------------------------------------------------------------
 
-    def _run_calls(self) -> None: self._wake_pending = False  # before the first is taken: a later
-        call wakes this thread again for _ in range(len(self._calls)): try: self._calls.popleft()()
-        except Exception as bug: self.call_main(partial(raises, bug))
+    def _run_calls(self) -> None:
+        self._wake_pending = False  # before the first is taken: a later call wakes the thread again
+        for _ in range(len(self._calls)):
+            try:
+                self._calls.popleft()()
+            except Exception as bug:
+                self.call_main(partial(raises, bug))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task; a bug in it is raised in the main thread."""
@@ -166,9 +170,7 @@ class ThreadBridge:
 
     @asynccontextmanager
     async def page_slot(self) -> AsyncIterator[None]:
-        """Wait until a page may be accepted for the main thread, and hold the slot until that is
-        done.
-        """
+        """Hold a slot for a page, from when the main thread can accept it until it is done."""
         async with self._page_slots:
             while self.is_full:
                 await asyncio.sleep(_POLL_SECONDS)

@@ -97,9 +97,7 @@ class Connection:
         await self._client.subscribe_direct(self._requests.subject, self._requests.receive)
 
     def _credentials(self) -> dict[str, Any]:
-        """Return the options that sign each connection: nats-py alone would need a library for
-        that.
-        """
+        """Return the options that sign each connection, without nats-py's extra library."""
         creds = self._servers.creds
         if creds is None:
             return {}

@@ -29,8 +29,7 @@ class _UserKey:
 
 
 class Creds:
-    """Credentials in a file, which is reloaded for every connection, as it may have been renewed.
-    """
+    """Credentials in a file, which is reloaded for every connection, as it may have changed."""
 
     def __init__(self, path: str) -> None:
         """Read the file.

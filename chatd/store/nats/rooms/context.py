@@ -29,9 +29,7 @@ class Bridge(Protocol):
         """Run a step in the main thread; steps run in the order of the calls."""
 
     def page_slot(self) -> AbstractAsyncContextManager[None]:
-        """Wait until a page may be accepted for the main thread, and hold the slot until that is
-        done.
-        """
+        """Hold a slot for a page, from when the main thread can accept it until it is done."""
 
 
 @dataclass(slots=True, eq=False)

@@ -196,11 +196,14 @@ class RoomStream:
         while True:
             try:
                 return await job()
-            except JetStreamError as error:  # many requests are refused for a while when servers
-                join and leave self._streams.last_error = str(error) if
-                asyncio.get_running_loop().time() - begun > GIVE_UP_SECONDS: raise await
-                asyncio.sleep(_MAX_RETRY_SECONDS) except UnavailableError: await
-                asyncio.sleep(pause) pause = min(2 * pause, _MAX_RETRY_SECONDS)
+            except JetStreamError as error:  # frequent while servers join and leave
+                self._streams.last_error = str(error)
+                if asyncio.get_running_loop().time() - begun > GIVE_UP_SECONDS:
+                    raise
+                await asyncio.sleep(_MAX_RETRY_SECONDS)
+            except UnavailableError:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _MAX_RETRY_SECONDS)
 
     def _take_posts(self) -> list[Post]:
         """Take the posts at the head of the queue that may be in flight together.
@@ -267,8 +270,9 @@ class RoomStream:
             self._streams.last_error = f"nobody keeps {self.subject.stream}"
         except UnavailableError:
             pass
-        except JetStreamError as error:  # many requests are refused for a while when servers join
-            and leave if error.code == TOO_LARGE: self._fail(post, "it is too large.")
+        except JetStreamError as error:  # frequent while servers join and leave
+            if error.code == TOO_LARGE:
+                self._fail(post, "it is too large.")
 
     def _is_pending(self, post: Post) -> bool:
         """Whether a post was neither acknowledged nor received, and has not failed."""
