@@ -1,6 +1,6 @@
 """Prompt protocol: one connection to a server of the socket assignment.
 
-It sends what is typed and handles the replies.  It knows commands and what answers them; it must
+It sends the user's requests and handles the replies.  It knows commands and their replies; it must
 not know how anything is shown.
 """
 
@@ -33,12 +33,12 @@ from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, 
 SILENCE_SECONDS = 0.3
 #: Seconds that a server has to close the connection after DISCONNECT.
 GOODBYE_SECONDS = 3.0
-#: Typed lines that wait for the answer to an earlier one; beyond it no more should be read.
+#: Typed lines that may wait for the answer to an earlier one; beyond it no more should be read.
 PENDING_LINES = 100
 
 
 class Display(Interface):
-    """The user's side: what shows rows and reads lines."""
+    """The user's side: shows rows and reads lines."""
 
     def show(self, rows: Sequence[str]) -> None:
         """Show rows."""
@@ -59,7 +59,7 @@ class _Phase(Enum):
 
 
 class _Stream(ITCPTransport, IConsumer):
-    """A TCP transport, which is a consumer too; Twisted declares it as less."""
+    """A TCP transport, which is a consumer too; Twisted declares a narrower type."""
 
 
 @implementer(IPushProducer)
@@ -110,7 +110,7 @@ class PromptProtocol(Protocol):
         self._handle_replies(self._codec.finish())
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Handle what is left of the last reply, and end."""
+        """Handle the rest of the last reply, and end."""
         _cancel(self._silence_timeout)
         _cancel(self._answer_timeout)
         self._lines.clear()
@@ -134,7 +134,7 @@ class PromptProtocol(Protocol):
         """Send nothing more; `connectionLost` follows."""
         self._paused = True
 
-    # What is typed --------------------------------------------------------------------------------
+    # Input --------------------------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
@@ -158,7 +158,7 @@ class PromptProtocol(Protocol):
             self._run_lines()
 
     def show_error(self, sentence: str) -> None:
-        """Show why something cannot be done."""
+        """Show an error."""
         self._refused = True
         self.show_notice(sentence)
 
@@ -233,7 +233,7 @@ class PromptProtocol(Protocol):
             self.show_error(f"You are not in {room}; join it first.")
         return joined
 
-    # What is answered -----------------------------------------------------------------------------
+    # Replies -----------------------------------------------------------------------------
 
     def _request(self, pending: PendingRequest, request: bytes) -> None:
         """Send a request; further lines wait for its answer."""
@@ -293,7 +293,7 @@ class PromptProtocol(Protocol):
             self.show_notice(sentence)
 
     def show_notice(self, sentence: str) -> None:
-        """Show a sentence of our own."""
+        """Show a sentence of this program."""
         self._display.show([f"-- {sentence}"])
 
 

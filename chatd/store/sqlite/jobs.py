@@ -155,7 +155,7 @@ class Writer:
         self._spans[row_id // BLOCK] = (min(first, time), max(last, time))
 
     def _insert(self) -> None:
-        """Insert the gathered rows: before a change, which may affect one of them, and at the end."""
+        """Insert the gathered rows: before a change, which may affect one, and at the end."""
         if self._events:
             self.database.executemany(
                 "INSERT INTO event (id, room, number, time, kind, nick, author, text, account)"

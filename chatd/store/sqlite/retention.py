@@ -115,9 +115,7 @@ class Retention:
         return len(rows) == PRUNED
 
     def _drop(self, rows: list[Row]) -> None:
-        """Drop the first events of rooms, and the marks of deleted events before the remaining
-        ones.
-        """
+        """Drop the first events of rooms, and the marks of deleted events among them."""
         drop(self._database, rows)
         for room in {room for _, room, _, _ in rows}:
             self.removed(room, sum(row[1] == room for row in rows))

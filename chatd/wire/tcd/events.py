@@ -35,7 +35,7 @@ from chatd.wire.tcd.requests import ErrorCode
 
 
 def message(event: RoomEvent) -> str:
-    """Return the text of an event's CHAT, whose CLIENT_NAME is its author; empty if there is none."""
+    """Return the text of an event's CHAT, whose CLIENT_NAME is its author; empty for none."""
     match event:
         case Said(text=text):
             return text

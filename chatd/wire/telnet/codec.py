@@ -93,7 +93,7 @@ class TerminalType:
 
 @dataclass(frozen=True, slots=True)
 class CharacterMode:
-    """Character mode began or ended: the client sends each key and leaves the echo to the server."""
+    """Character mode began or ended: the client sends each key and does not echo."""
 
     on: bool
 
