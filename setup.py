@@ -1,4 +1,4 @@
-"""How chatd is packaged; the tools' settings are in pyproject.toml."""
+"""Packaging of chatd; the tools' settings are in pyproject.toml."""
 
 import ast
 from pathlib import Path
@@ -62,11 +62,11 @@ setup(
         "twisted[conch]>=26.10",
         "cryptography>=48",
         "zope.interface",
-        # 0.3.0 brought iter_graphemes.
+        # 0.3.0 introduced iter_graphemes.
         "wcwidth>=0.3.0",
         "precis-i18n>=1.1",
         "confusable-homoglyphs>=3.3",
-        # 23.1 brought its types and the exceptions that are caught.
+        # 23.1 introduced its types and the exceptions that are caught.
         "argon2-cffi>=23.1",
     ],
     extras_require={

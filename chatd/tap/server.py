@@ -77,7 +77,7 @@ def makeService(options: Options) -> IService:
 
 
 def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
-    """Return the server that these options describe; ``store`` replaces the store of the options."""
+    """Return the server that these options describe; ``store`` overrides their store."""
     clock: IReactorTime = IReactorTime(reactor)
     names.prepare()
     server = MultiService()

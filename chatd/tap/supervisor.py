@@ -53,9 +53,7 @@ def make_supervisor(options: Options, reactor: Any, stop: Callable[[], None]) ->
 
 
 def command(options: Options) -> list[str]:
-    """Return the command line of a worker with the same options: a ``twist`` that logs to its
-    parent.
-    """
+    """Return the command of a worker with the same options: a ``twist`` that logs to its parent."""
     twistd: Any = options.parent or {}
     reactor = twistd.get("reactorName", twistd.get("reactor"))
     chosen = [f"--reactor={reactor}"] if reactor else []

@@ -245,9 +245,7 @@ class TerminalDisplay(_Display):
                 self.protocol.show_notice(PASTE_CUT)
 
     def _interrupt(self) -> None:
-        """Handle Ctrl-C on an empty line: show how to leave, or abort if the user has already asked
-        to leave.
-        """
+        """Handle Ctrl-C on an empty line: show how to leave, or abort if already disconnecting."""
         if self.protocol.is_disconnecting:
             self.protocol.disconnect()
         else:
