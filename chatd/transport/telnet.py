@@ -52,7 +52,7 @@ class Lines(Plain):
         self._hide = hide
 
     def ask(self, question: str, *, secret: bool) -> str:
-        """Ask on a line of its own."""
+        """Ask on a separate line."""
         if secret:
             self._hide(True)
         return f"{question}? An empty line calls it off."

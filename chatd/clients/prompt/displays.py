@@ -107,7 +107,7 @@ class _Display(Protocol):
         self.protocol.end_of_input()
 
     def writeConnectionLost(self) -> None:
-        """Disconnect: nothing reads the output any more."""
+        """Disconnect: the output is no longer read."""
         self._write_closed = True
         self.protocol.disconnect()
 

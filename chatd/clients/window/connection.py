@@ -23,7 +23,7 @@ from chatd.wire.json.codec import encode
 from chatd.wire.json.objects import BadObject
 
 #: Seconds before the first new attempt, and the most between later ones.  Part of it is random, so
-#: that not all clients reconnect at once.
+#: that not all clients reconnect simultaneously.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 #: Seconds that the server has to close the connection after the goodbye.
 GOODBYE_SECONDS = 2.0

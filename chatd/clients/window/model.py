@@ -75,7 +75,7 @@ class Model:
     # User actions -------------------------------------------------------------------------
 
     def choose_nick(self, nick: str) -> list[Request]:
-        """Choose another nick; on a connection without one, send it at once."""
+        """Choose another nick; on a connection without one, send it immediately."""
         self.nick, self.status.dialog = shown(nick).strip(), None
         return self.connected() if self.status.phase is Phase.NAMELESS else []
 

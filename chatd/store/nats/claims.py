@@ -147,7 +147,7 @@ class Claims:
     async def _replace(
         self, nick: str, claim: _Claim, data: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Replace a claim of ours with other data."""
+        """Replace the data of one of this server's claims."""
         publish = partial(
             self._streams.publish,
             f"$KV.nicks.{subject_token(nick)}",

@@ -279,7 +279,7 @@ class SocketOutbox:
         self.full = True
         self._timeout.start()
         if self._socket.connected and not self._socket.disconnecting:
-            self._transport.registerProducer(self, False)  # asks at once, before _registered
+            self._transport.registerProducer(self, False)  # calls resumeProducing immediately
             self._registered = True
 
     def resumeProducing(self) -> None:

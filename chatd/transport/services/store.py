@@ -1,4 +1,4 @@
-"""Store service: starts a store, which may have threads of its own, with the server."""
+"""Store service: starts a store, which may have its own threads, with the server."""
 
 from __future__ import annotations
 

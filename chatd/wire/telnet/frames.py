@@ -192,7 +192,7 @@ class TelnetFrames:
         self._frames.append(frame)
 
     def _command(self, byte: int) -> int:
-        """Consume the byte after an IAC; return 0 when it is data of its own, else 1."""
+        """Consume the byte after an IAC; return 0 if it is itself data, else 1."""
         self._state = _State.TYPED
         if byte < EOF or byte == IAC:
             self._typed += self._normalise_enter(b"\xff")

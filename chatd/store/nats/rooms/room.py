@@ -168,7 +168,7 @@ class RoomStream:
             try:
                 await self._run_job(self._jobs[0])
             except Exception as bug:  # it does not delay the jobs that follow
-                if not isinstance(bug, JetStreamError):  # which `last_error` reports in any case
+                if not isinstance(bug, JetStreamError):  # which `last_error` reports anyway
                     self._context.bridge.call_main(partial(raises, bug))
         self._is_busy = False
 

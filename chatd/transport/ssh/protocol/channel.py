@@ -177,7 +177,7 @@ class SessionChannel:
             self._program.answered()
 
     def input_ended(self) -> None:
-        """Tell the program, after the last of its input, that no more will come."""
+        """Tell the program, after the last of its input, that the input has ended."""
         self._eof = True
         self._deliver()
 

@@ -36,7 +36,7 @@ class Transport(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is sent or read any more."""
+        """Whether nothing more is sent or read."""
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:  # noqa: N803
         """Send a message, after the key exchange if one is under way."""

@@ -99,7 +99,7 @@ def _choose(theirs: list[bytes], ours: tuple[bytes, ...], what: str) -> bytes:
 def negotiate(packet: bytes) -> Negotiated:
     """Return the algorithms for a client's KEXINIT.
 
-    A MAC is negotiated only for a cipher without authentication of its own: beside AES-GCM
+    A MAC is negotiated only for a cipher without built-in authentication: with AES-GCM
     OpenSSH ignores the list (its PROTOCOL 1.6), which therefore need not have a common name.
 
     :raises PacketError: when there is no algorithm in common.
