@@ -1,4 +1,4 @@
-"""The checks of chatd, each in an environment of its own: ``nox``, or ``nox -s lint``."""
+"""The checks of chatd, each in its own environment: ``nox``, or ``nox -s lint``."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Look for slips, and for layout that is not ruff's."""
+    """Check for common mistakes, and for formatting that differs from ruff's."""
     session.install(*GROUPS(PYPROJECT, "lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -45,10 +45,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def packaging(session: nox.Session) -> None:
-    """Build what would be published, install the wheel somewhere clean, and use it from there.
+    """Build the distributions, install the wheel in a clean environment, and use it there.
 
-    The other way to install chatd, ``pip install -e``, is what the tests themselves run in:
-    tests/test_packaging.py asks the same two questions there.
+    The tests themselves run in the other kind of installation, ``pip install -e``:
+    tests/test_packaging.py makes the same two checks there.
     """
     session.install(*GROUPS(PYPROJECT, "packaging"))
     built = Path(session.create_tmp()).resolve() / "built"
@@ -67,7 +67,7 @@ def _pages() -> list[Path]:
 
 
 def _check_contents(session: nox.Session, wheel: Path) -> None:
-    """Fail unless the wheel holds all of chatd and its plugin, and nothing else."""
+    """Fail unless the wheel contains all of chatd and its plugin, and nothing else."""
     with zipfile.ZipFile(wheel) as opened:
         held = {name for name in opened.namelist() if ".dist-info/" not in name}
     wanted = {str(path) for path in Path("chatd").rglob("*.py")} | {"chatd/py.typed", PLUGIN}
@@ -90,5 +90,5 @@ def _use(session: nox.Session, wheel: Path) -> None:
             listed = session.run(str(programs / program), "--help", external=True, silent=True)
             if "One chat server" not in str(listed):
                 session.error(f"{program} --help does not list chatd:\n{listed}")
-            # Its own help imports all of chatd: what setup.py forgot to require shows here.
+            # The help option imports all of chatd: a requirement missing in setup.py shows here.
             session.run(str(programs / program), "chatd", "--help", external=True, silent=True)

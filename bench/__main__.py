@@ -1,4 +1,4 @@
-"""Command line of the benchmark: ``python -m bench WHAT``; bench/README.rst lists what there is.
+"""Command line of the benchmark: ``python -m bench WHAT``; bench/README.rst lists the benchmarks.
 
 It knows the options and which benchmarks there are; it measures nothing itself.
 """
@@ -91,7 +91,7 @@ class _Command:
         self.run, self.summary, self.options = run, says, options
 
     def with_defaults(self, given: argparse.Namespace) -> argparse.Namespace:
-        """Return the options given, with defaults for the others."""
+        """Return the given options, with defaults for the others."""
         filled = argparse.Namespace(**vars(given))
         for name, defaults in self.options.items():
             if getattr(given, name, None) is None:

@@ -1,8 +1,8 @@
-"""Client pool: all connections to the server that is measured, read by one epoll loop.
+"""Client pool: all connections to the measured server, read by one epoll loop.
 
-It knows sockets and protocols; it knows nothing of messages, of time or of what is measured.
-Reading is what the load generator must be fast at, so it reads large chunks into one buffer and
-only counts the line ends in them.
+It knows sockets and protocols; it knows nothing of messages, time or measurements.  The load
+generator must read fast, so it reads large chunks into one buffer and only counts the line ends in
+them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from itertools import cycle
 from bench.protocols import ChatProtocol
 from bench.ssh import SshClient
 
-#: Bytes of one read.
+#: The most bytes of one read.
 _CHUNK = 1 << 18
-#: Seconds in which all clients have to be connected.  ngircd needs minutes for 5000 in one room.
+#: Seconds within which all clients have to be connected.  ngircd needs minutes for 5000 in one
+#: room.
 _CONNECT_SECONDS = 90
-#: Receive buffer of a client that is not to read, in bytes.
+#: Receive buffer of a client that does not read, in bytes.
 _SMALL_BUFFER = 4096
 
 
@@ -54,7 +55,7 @@ class Client:
             self.socket.sendall(data)
 
     def decode(self, data: bytes) -> bytes:
-        """Return what received bytes are in the chat protocol: they may be wrapped in ssh."""
+        """Return received bytes as bytes of the chat protocol: they may be wrapped in ssh."""
         return data if self.ssh is None else self.ssh.receive_data(data)
 
     def say(self, texts: Iterable[bytes]) -> None:
@@ -64,7 +65,7 @@ class Client:
 
 
 class _Expectation:
-    """Calls back once what a client receives, taken together, matches a pattern."""
+    """Calls back once all that a client has received matches a pattern."""
 
     __slots__ = ("_pattern", "_received", "_then", "client")
 
@@ -75,7 +76,7 @@ class _Expectation:
         self._received = b""
 
     def receive(self, data: bytes) -> int:
-        """Add received bytes; return how many line ends they have."""
+        """Add received bytes; return the number of line ends in them."""
         text = self.client.decode(data)
         self._received += text
         found = self._pattern.search(self._received)
@@ -87,7 +88,7 @@ class _Expectation:
 class ClientPool:
     """All clients' connections, closed at the end of ``with``.
 
-    ``line_ends`` counts those that were read; ``closed_by_server`` counts the connections that the
+    ``line_ends`` counts the line ends that were read; ``closed_by_server`` the connections that the
     server closed.
     """
 
@@ -114,7 +115,7 @@ class ClientPool:
     # Reading --------------------------------------------------------------------------------------
 
     def read(self, timeout: float) -> int:
-        """Read what has arrived, or wait ``timeout`` seconds for it; return how many had data."""
+        """Read what has arrived, waiting up to ``timeout`` seconds; return how many had data."""
         buffer, receive, listen = self._buffer, self._receive, self._observers
         count, ends = buffer.count, 0
         ready = self._epoll.poll(timeout)
@@ -135,12 +136,12 @@ class ClientPool:
         return len(ready)
 
     def drain(self, seconds: float = 0.2) -> None:
-        """Read until nothing has arrived for so many seconds."""
+        """Read until nothing has arrived for the given seconds."""
         while self.read(seconds):
             pass
 
     def observe(self, client: Client, received: Callable[[bytes], None]) -> None:
-        """Pass what one client receives on, as text of its protocol, besides counting it."""
+        """Pass on what one client receives, as bytes of its protocol, besides counting it."""
 
         def take(data: bytes) -> int:
             text = client.decode(data)
@@ -160,7 +161,8 @@ class ClientPool:
         """Never read from a client again."""
         self._epoll.unregister(client.socket.fileno())
 
-    # Coming and going -----------------------------------------------------------------------------
+    # Connecting and disconnecting
+    # -----------------------------------------------------------------------------
 
     def connect(
         self,
@@ -170,10 +172,10 @@ class ClientPool:
         small: bool = False,
         ports: Sequence[int] = (),
     ) -> list[Client]:
-        """Connect one client for each of the rooms named, and let it join that room.
+        """Connect one client for each of the given rooms, and let it join that room.
 
         With ``stay=False`` each disconnects as soon as it is welcomed.  ``small`` gives them small
-        receive buffers.  They use ``ports`` in turn, where there are several.
+        receive buffers.  They use ``ports`` in rotation.
 
         :raises TimeoutError: when that takes too long.
         :raises ConnectionError: when the server closes a connection.
@@ -224,7 +226,7 @@ class ClientPool:
             client.write(protocol.hello(nick, room))
 
     def join(self, members: Sequence[Client], rooms: Sequence[str]) -> None:
-        """Let clients join another room each, all at once, and wait until all have."""
+        """Let each client join another room, all simultaneously, and wait until all have."""
         there: list[Client] = []
         until = time.monotonic() + _CONNECT_SECONDS
         for client, room in zip(members, rooms, strict=True):
@@ -244,7 +246,7 @@ class ClientPool:
         fd = client.socket.fileno()
         if self._clients.pop(fd, None) is None:
             return
-        with contextlib.suppress(OSError):  # after `stop_reading` it is not registered any more
+        with contextlib.suppress(OSError):  # after `stop_reading` it is no longer registered
             self._epoll.unregister(fd)
         self._observers.pop(fd, None)
         del self._receive[fd]

@@ -1,7 +1,7 @@
-"""Cluster benchmark: what a message costs in chatd and in NATS, on one node and on two.
+"""Cluster benchmark: the cost of a message in chatd and in NATS, on one node and on two.
 
-It knows how many nodes and NATS servers there are and which clients use which; it knows nothing of
-how they are started.
+It knows how many nodes and NATS servers there are and which clients use which; it does not know how
+they are started.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Topology:
 
 
 def topologies(numbers: Sequence[int]) -> list[Topology]:
-    """Return a server without history, one with a file, and nodes on so many NATS servers."""
+    """Return a server without history, one with a file, and nodes on NATS servers."""
     clusters = [
         Topology(f"{nodes} node{'s' * (nodes > 1)}, {nats} NATS", nats, nodes)
         for nodes in (1, 2)
@@ -64,9 +64,9 @@ def topologies(numbers: Sequence[int]) -> list[Topology]:
 
 @dataclass(slots=True)
 class Result:
-    """What was measured of one topology under one load, in each run.
+    """Measurements of one topology under one load, one for each run.
 
-    Costs are in µs of CPU time: those of chatd are of all its threads, and of all nodes.
+    Costs are in µs of CPU time; those of chatd include all its threads and all nodes.
     """
 
     topology: Topology
@@ -96,12 +96,12 @@ class Result:
 
     @property
     def carries(self) -> float:
-        """Return deliveries a second if the busiest node used all of a core."""
+        """Return deliveries per second if the busiest node used a whole core."""
         return self.median(lambda one: one.deliveries / max(self.nodes(one)))
 
     @property
     def carries_with_nats(self) -> float:
-        """Return the same if each node's core did its share of the work of NATS, too."""
+        """Return the same if each node's core also did its share of the work of NATS."""
         count = self.topology.nodes
         return self.median(
             lambda one: one.deliveries / (max(self.nodes(one)) + self.nats(one) / count)
@@ -114,7 +114,7 @@ Work = dict[tuple[int, int], dict[str, Result]]
 def measure_loads(
     config: Config, compared: Sequence[Topology], members: int, loads: Sequence[tuple[int, int]]
 ) -> Work:
-    """Measure each topology with so many receivers under each load (senders, window of each)."""
+    """Measure each topology with ``receivers`` under each load (senders, window of each)."""
     most = max(senders for senders, _ in loads)
     count = connections_within_limit(members + most) - most
     work: Work = {load: {each.name: Result(each) for each in compared} for load in loads}
@@ -169,7 +169,7 @@ _COLUMNS = (
 
 
 def _costs(title: str, found: dict[str, Result]) -> str:
-    """Return the table of what a message, and a delivery, cost."""
+    """Return the table of the costs of a message and of a delivery."""
     on = found["on"].node_cost
     rows = []
     for name, work in found.items():
@@ -208,7 +208,7 @@ def _scaling(work: Work, count: int, numbers: Sequence[int]) -> str:
 
 
 def _latencies(config: Config, compared: Sequence[Topology]) -> str:
-    """Measure the latency of one message at a time, in a room of three or four."""
+    """Measure the latency of single messages, in a room of three or four."""
     found: dict[str, list[list[list[float]]]] = {}
     for _ in range(config.runs):
         for topology in compared:
@@ -236,7 +236,7 @@ def cluster(
     asked: int,
     people: int,
 ) -> str:
-    """Run all of it, with each of these numbers of NATS servers."""
+    """Run all benchmarks, with each of these numbers of NATS servers."""
     compared = topologies(numbers)
     work = measure_loads(config, compared, members, loads)
     tables = [

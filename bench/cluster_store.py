@@ -1,6 +1,6 @@
-"""Benchmark of a cluster's store without a server: posts, newest messages, and claims of nicks.
+"""Cluster store benchmark, without a server: posts, newest messages, and claims on nicks.
 
-It knows the store and what the chat asks of it; it knows no chat.
+It knows the store and its interface to the chat, but not the chat.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.store_driver import (
 )
 from chatd.chat.events import Said
 
-#: Posts that are unacknowledged at once, rooms that they go to, and messages of one request.
+#: Simultaneously unacknowledged posts, the rooms that they go to, and messages of one request.
 _MAX_PENDING, _ROOMS, _NEWEST = 1000, 10, 50
 _TEXT = "x" * 60
 
@@ -72,7 +72,7 @@ class ClusterStore:
         self.wait_for_stored()
 
     def rate(self, seconds: float) -> float:
-        """Return the posts that are acknowledged a second, with many under way at once."""
+        """Return the acknowledged posts per second, with many in flight."""
         first, began = self.posted, perf_counter()
         while perf_counter() < began + seconds:
             self.post()
@@ -97,14 +97,14 @@ class ClusterStore:
         return tracemalloc.get_traced_memory()[0] / 1024, sum(servers) / len(servers)
 
     def subscribe(self, rooms: int) -> None:
-        """Subscribe to so many empty rooms."""
+        """Subscribe to this number of empty rooms."""
         for number in range(rooms):
             self.store.subscribe(f"heard{number}")
         while self.observer.subscribed_count < rooms:
             self.main_thread.step()
 
     def fill_rooms(self, rooms: int) -> None:
-        """Post one message to each of so many rooms."""
+        """Post one message to each of this number of rooms."""
         for number in range(rooms):
             self.posted += 1
             said = Said(float(number), "ada", _TEXT)
@@ -114,7 +114,7 @@ class ClusterStore:
 
 
 def _memory_row(store: ClusterStore, do: Callable[[int], None], rooms: int) -> list[str]:
-    """Return a row of a table: KiB here, and in a NATS server, that ``do`` takes for each room."""
+    """Return a table row: KiB that ``do`` takes for each room, here and in a NATS server."""
     tracemalloc.start()
     before = store.memory()
     do(rooms)
@@ -124,7 +124,7 @@ def _memory_row(store: ClusterStore, do: Callable[[int], None], rooms: int) -> l
 
 
 def cluster_store(config: Config, numbers: Sequence[int], asked: int) -> str:
-    """Run all of it, with each of these numbers of NATS servers."""
+    """Run all benchmarks, with each of these numbers of NATS servers."""
     rates, times, rooms = [], [], []
     for servers in numbers:
         with ClusterStore.on(servers, config) as store:

@@ -1,6 +1,6 @@
-"""Configuration of all benchmarks: which servers, how many runs, how long, and in which order.
+"""Configuration of all benchmarks: servers, number of runs, durations, and order.
 
-It knows servers and the order in which they run; it knows nothing of the work.
+It knows servers and their order; it knows nothing of the work.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from bench import machine, servers
 from bench.servers import Peer, RunningServer
 
-#: Seconds of work before any is measured, at most.
+#: The most seconds of work before measuring begins.
 _WARM_UP = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The servers' core, the peers beside chatd, how many runs, and the seconds of each span."""
+    """The servers' core, the peers besides chatd, the number of runs, and seconds of a span."""
 
     core: int | None
     others: Sequence[Peer]
@@ -30,11 +30,11 @@ class Config:
 
     @property
     def warm_up(self) -> float:
-        """Return the seconds of work before any is measured; 0 when the figures do not matter."""
+        """Return the seconds of work before measuring begins; 0 if the figures do not matter."""
         return 0.0 if self.quick else min(_WARM_UP, self.seconds)
 
     def peers(self, ways: Sequence[str], *, floor: bool = True, irc: bool = True) -> list[Peer]:
-        """Return the servers to compare: chatd by each way, the IRC daemons, the floor."""
+        """Return the servers to compare: chatd with each way in, the IRC daemons, the floor."""
         found = [servers.chatd(way) for way in ways]
         found += self.others if irc else []
         found += [self.floor] if floor and self.floor else []
@@ -43,15 +43,15 @@ class Config:
         return [peer for peer in found if peer.name.split()[0] in self.only]
 
     def rotation(self, peers: Sequence[Peer]) -> Iterator[Peer]:
-        """Return each peer once a run; every run begins with another one."""
+        """Return each peer once per run; each run begins with a different one."""
         for run in range(self.runs):
             first = run % max(1, len(peers))
             yield from [*peers[first:], *peers[:first]]
 
     def run_each(self, peers: Sequence[Peer], work: Callable[[RunningServer], None]) -> None:
-        """Start each peer in turn for ``work``; a peer that fails is left out, and named.
+        """Start each peer in turn for ``work``; a peer that fails is skipped and reported.
 
-        :raises OSError, RuntimeError: when it is chatd that fails.
+        :raises OSError, RuntimeError: when chatd fails.
         """
         failed: set[str] = set()
         for peer in self.rotation(peers):
@@ -68,7 +68,7 @@ class Config:
 
 
 def connections_within_limit(wanted: int) -> int:
-    """Return how many of the connections wanted the system allows; print it if they are fewer."""
+    """Return how many of the wanted connections the system allows; print it if that is fewer."""
     allowed = machine.connections_allowed(wanted)
     if allowed < wanted:
         print(f"(the limit of open files allows {allowed} connections, not {wanted})")

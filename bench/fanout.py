@@ -1,6 +1,6 @@
-"""Fan-out benchmark: few senders and many receivers in one room; also compares the ways into chatd.
+"""Fan-out benchmark: few senders and many receivers in one room; compares chatd's ways in as well.
 
-It knows how many clients there are and what they do; it knows nothing of how a server is started.
+It knows the number of clients and their actions; it does not know how a server is started.
 """
 
 from __future__ import annotations

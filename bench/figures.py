@@ -1,6 +1,6 @@
 """Figures and tables: percentiles, medians, ratios, and aligned columns.
 
-It knows numbers and text; it knows nothing of where they come from.
+It knows numbers and text, but not their origin.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the smallest value that ``percent`` of them do not exceed; NaN when there are none."""
+    """Return the smallest value that ``percent`` of them do not exceed; NaN without values."""
     if not values:
         return math.nan
     ordered = sorted(values)
@@ -18,7 +18,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """Return the median of the values that are not NaN; NaN when there are none."""
+    """Return the median of the values that are not NaN; NaN without any."""
     known = sorted(value for value in values if not math.isnan(value))
     if not known:
         return math.nan

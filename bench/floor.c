@@ -1,6 +1,7 @@
-/* The floor: the least that a chat server can do.  Lines go to everybody in the sender's room, the
- * sender included.  What came in one turn of the loop leaves with one send for each member.
- * "/join N" takes one into room N and is answered "joined".  What a reader does not take is lost to it.
+/* The floor: the least that a chat server can do.  Lines go to all members of the sender's room,
+ * the sender included.  All input of one turn of the loop is sent with one send for each member.
+ * "/join N" moves the sender into room N and is answered "joined".  Data that a reader does not take
+ * is lost to it.
  *
  *     floor PORT
  */

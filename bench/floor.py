@@ -1,4 +1,4 @@
-"""The floor in Python, for machines without a C compiler; floor.c says what it does.
+"""The floor in Python, for machines without a C compiler; floor.c describes it.
 
 It knows sockets and nothing else of the benchmark.  ``python -m bench.floor PORT``
 """

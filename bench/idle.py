@@ -1,6 +1,6 @@
-"""Idle benchmark: the memory of members who send nothing, and joins and logins a second.
+"""Idle benchmark: the memory of members who send nothing, and joins and logins per second.
 
-It knows who joins which room and what that costs; it knows nothing of how a server is started.
+It knows which clients join which rooms, and the costs; it does not know how a server is started.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.servers import Peer, RunningServer
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What it took when many clients did one thing as fast as they could; times are in seconds."""
+    """The cost of many clients doing one thing as fast as they can; times are in seconds."""
 
     people: int
     seconds: float
@@ -29,7 +29,7 @@ class Burst:
 
     @property
     def rate(self) -> float:
-        """Clients a second."""
+        """Clients per second."""
         return self.people / self.seconds
 
     @property
@@ -39,20 +39,20 @@ class Burst:
 
     @property
     def load(self) -> float:
-        """How much of its core the load generator used."""
+        """The share of its core that the load generator used."""
         return self.load_cpu / self.seconds
 
 
 @dataclass(slots=True)
 class IdleResult:
-    """What was measured of one server, run by run: KiB a member, and bursts by name."""
+    """Measurements of one server, one for each run: KiB per member, and bursts by name."""
 
     memory: list[float] = field(default_factory=list)
     bursts: dict[str, list[Burst]] = field(default_factory=dict)
 
 
 def measure_burst(pid: int, people: int, act: Callable[[], object]) -> Burst:
-    """Measure ``act``, which so many clients do, on the server with this process id."""
+    """Measure ``act``, performed by this number of clients, on the server with this process id."""
     server, load, wall = machine.cpu_seconds(pid), time.process_time(), time.perf_counter()
     act()
     seconds, load_cpu = time.perf_counter() - wall, time.process_time() - load
@@ -60,7 +60,7 @@ def measure_burst(pid: int, people: int, act: Callable[[], object]) -> Burst:
 
 
 class IdleBenchmark:
-    """Measures peers one after the other; ``str()`` returns the tables."""
+    """Measures peers in order; ``str()`` returns the tables."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -70,7 +70,7 @@ class IdleBenchmark:
     def measure(self, peers: Sequence[Peer], members: int, in_one: int, logins: int) -> None:
         """Measure idle members, joins of one room by ``in_one`` of them, and logins.
 
-        A number of 0 leaves that part out.
+        A number of 0 skips that part.
         """
         count = connections_within_limit(max(members, logins, in_one))
 
@@ -117,7 +117,7 @@ class IdleBenchmark:
         name: str,
         rooms: Sequence[str],
     ) -> None:
-        """Let connected clients join other rooms, all at once; each join is announced."""
+        """Let connected clients join other rooms simultaneously; each join is announced."""
         if people:
             burst = measure_burst(pid, len(people), lambda: pool.join(people, rooms))
             self._add(idle, f"{len(people)} join {name}", burst)

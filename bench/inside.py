@@ -1,6 +1,6 @@
-"""Benchmark of the chat itself: in this process, without sockets, for clients that never block.
+"""Chat benchmark: the chat itself, in this process, without sockets, for clients that never block.
 
-It knows the chat and how to measure its time and memory; it knows no server and no network.
+It knows the chat and how to measure its time and memory, but no server and no network.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from chatd.terminal.style import TextStyle
 from chatd.terminal.text.colours import ALL, INDEXED
 from chatd.transport.services.passwords import Argon2, PasswordThread
 
-#: Rooms of one member that each user of the room benchmark is in, beside the lobby.
+#: Rooms of one member that each user of the room benchmark is in, besides the lobby.
 ROOMS_EACH = 49
 
 
 class UnlimitedClient:
-    """A client whose connection accepts everything at once."""
+    """A client whose connection accepts everything immediately."""
 
     echoes_input = copy_per_room = closes_on_gap = resumable = full = is_gone = shows_pending = (
         False
@@ -49,7 +49,7 @@ class UnlimitedClient:
         return len(data)
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """Return the style that it was made with."""
+        """Return the style that it was created with."""
         return self._style
 
     def stalled(self, data: bytes, taken: int) -> None:
@@ -62,17 +62,17 @@ class UnlimitedClient:
         return ALIVE
 
     def refocused(self) -> None:
-        """There is no prompt."""
+        """Do nothing: there is no prompt."""
 
     def pending_changed(self) -> None:
-        """Nothing is ever unacknowledged here."""
+        """Do nothing: nothing is ever unacknowledged here."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """Answer nothing: no user is here."""
         return "", 0.0
 
     def close(self) -> None:
-        """Nothing has to be closed."""
+        """Do nothing: nothing has to be closed."""
 
     def broken(self, bug: Exception) -> None:
         """A bug ends the benchmark."""
@@ -80,7 +80,7 @@ class UnlimitedClient:
 
 
 class ManualChat:
-    """A chat whose scheduled calls run when `run_scheduled` says so."""
+    """A chat whose scheduled calls run only in `run_scheduled`."""
 
     def __init__(self, bus: Bus | None = None) -> None:
         self._scheduled: list[Callable[[], None]] = []
@@ -114,7 +114,7 @@ class ManualChat:
     def run_scheduled(self) -> tuple[int, float]:
         """Run scheduled calls until there are none.
 
-        :return: how many turns that took, and the seconds of the longest.
+        :return: the number of turns, and the seconds of the longest.
         """
         turns, longest = 0, 0.0
         while self._scheduled:
@@ -151,7 +151,7 @@ def _message_cost(manual: ManualChat, session: Session, text: str, messages: int
 
 
 def rendering(members: int, messages: int) -> str:
-    """Measure a message by how many styles its receivers have, with mentions, and when ignored."""
+    """Measure a message by its receivers' number of styles, with mentions, and when ignored."""
 
     def of(count: int) -> list[TextStyle]:
         return [TextStyle(timezone=f"Z{number % count}") for number in range(members)]
@@ -180,7 +180,7 @@ def rendering(members: int, messages: int) -> str:
     )
 
 
-#: What is sent to a room of terminals.
+#: The texts that are sent to a room of terminals.
 _TEXTS = {
     "64 letters": "word and " * 7 + "x",
     "480 letters": "hello there " * 40,
@@ -190,7 +190,7 @@ _ZONES = ("UTC", "Europe/Vienna", "Asia/Tokyo", "America/New_York")
 
 
 def screens(members: int, messages: int) -> str:
-    """Measure a message to a room full of terminals, by how different those are."""
+    """Measure a message to a room full of terminals, by how much these differ."""
     alike = [style_for(Preferences(), 256, 80, 24)]
     usual = [
         style_for(Preferences(theme=theme, timezone=zone), depth, columns, 24)
@@ -226,7 +226,7 @@ def slices(members: int) -> str:
     """Measure how long a message to a very large room keeps the reactor from reading."""
     manual, sessions = _full_lobby([TextStyle()] * members)
     gc.collect()
-    gc.freeze()  # the garbage collector's work with so many objects is not what is measured
+    gc.freeze()  # the garbage collector's work with so many objects is not to be measured
     found = []
     for _ in range(5):
         say(manual.chat, sessions[0], "x" * 64, 0.0)
@@ -266,7 +266,7 @@ def rooms(people: int, rounds: int) -> str:
 
 
 def inside(members: int, messages: int, many: int, people: int, rounds: int) -> str:
-    """Run all of it; the memory first, because later parts would reuse what others gave back."""
+    """Run all benchmarks; memory first, because later parts would reuse memory freed by others."""
     return "\n\n".join(
         (
             rooms(people, rounds),

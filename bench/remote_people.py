@@ -1,6 +1,6 @@
-"""Replication benchmark: what a user of one server costs another; in this process, no network.
+"""Replication benchmark: the cost of a remote user; in this process, without a network.
 
-It knows what servers of a cluster send each other, and how to measure time and memory; it knows no
+It knows the messages between servers of a cluster, and how to measure time and memory; it knows no
 NATS.
 """
 
@@ -18,7 +18,7 @@ from chatd.chat.store import unavailable
 from chatd.cluster.bus import OnMessage, OnRequest
 from chatd.terminal.style import TextStyle
 
-#: Members of each room, beside the lobby, which everyone is in.
+#: Members of each room, besides the lobby, which everyone is in.
 ROOM_SIZE = 10
 
 
@@ -36,11 +36,11 @@ class QueuedBus:
         self.hears = on_message
 
     def broadcast(self, text: str) -> None:
-        """Queue it for the other server."""
+        """Queue the text for the other server."""
         self.sent.append(text)
 
     def send(self, server: str, text: str) -> None:
-        """Queue it for the other server."""
+        """Queue the text for the other server."""
         self.sent.append(text)
 
     async def request(self, server: str, text: str) -> str:
@@ -52,10 +52,10 @@ class QueuedBus:
 
 
 class ServerPair:
-    """Two servers; what is done `here` is replicated `there`, and only the cost there is counted.
+    """Two servers; changes `here` are replicated `there`, and only the cost there is counted.
 
-    ``cpu_seconds`` is CPU time, ``bytes_sent`` what went over the bus, and ``bytes_kept`` memory,
-    which is counted while `tracemalloc` runs.
+    ``cpu_seconds`` is CPU time, ``bytes_sent`` the bytes sent over the bus, and ``bytes_kept``
+    memory, which is counted while `tracemalloc` runs.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class ServerPair:
         self.deliver()
 
     def deliver(self) -> None:
-        """Run what is scheduled, and deliver messages until both servers have sent all."""
+        """Run scheduled calls, and deliver messages until both servers have sent all."""
         self.here.run_scheduled()
         ours, theirs = self._buses
         while ours.sent or theirs.sent:
@@ -85,7 +85,7 @@ class ServerPair:
             self.here.run_scheduled()
 
     def each(self, do: Callable[[int], object], people: int) -> tuple[float, float]:
-        """Call ``do`` for so many people; return the µs there and the bytes sent for each."""
+        """Call ``do`` for ``count`` people; return the µs there and the bytes sent for each."""
         self.cpu_seconds, self.bytes_sent = 0.0, 0
         for number in range(people):
             do(number)
@@ -93,7 +93,7 @@ class ServerPair:
         return self.cpu_seconds / people * 1e6, self.bytes_sent / people
 
     def fill(self, people: int, rooms: int) -> tuple[list[Session], tuple[float, float]]:
-        """Let so many users enter and join so many rooms each; return their sessions and costs."""
+        """Let users enter and join a number of rooms each; return their sessions and costs."""
         sessions: list[Session] = []
 
         def enter(number: int) -> None:
@@ -117,7 +117,7 @@ def _heartbeat_ms(manual: ManualChat) -> float:
 
 
 def _memory_per_person(people: int, rooms: int) -> float:
-    """Return the bytes of memory that each of so many users takes on the other server."""
+    """Return the bytes of memory that each user takes on the other server."""
     gc.collect()
     tracemalloc.start()
     pair = ServerPair()
@@ -144,7 +144,7 @@ def _costs(people: int, rooms: int) -> list[float]:
 
 
 def remote_people(people: int) -> str:
-    """Return the table of what each user of another server costs, by their number of rooms."""
+    """Return the table of the cost of each remote user, by their number of rooms."""
     rows = []
     for rooms in (1, 5):
         cells = [_memory_per_person(people, rooms), *_costs(people, rooms)]

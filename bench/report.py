@@ -1,6 +1,6 @@
-"""Report: tables of what was measured, one for each piece of work, a row for each server.
+"""Report: tables of measurements, one for each piece of work, with a row for each server.
 
-It knows measurements and how to compare them; it knows nothing of how they were made.
+It knows measurements and how to compare them, but not how they were made.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from bench.figures import median, ratio, shown, table
 from bench.load import Measurement
 
-#: Share of its core above which the load generator may be what was measured.
+#: The share of its core above which the load generator may have been the bottleneck.
 LOAD_LIMIT = 0.95
 
 _COLUMNS: tuple[tuple[str, Callable[[Measurement], float], int], ...] = (
@@ -37,7 +37,7 @@ class Report:
         self._spans: dict[str, dict[str, list[Measurement]]] = {}
 
     def add(self, work: str, server: str, span: Measurement) -> None:
-        """Add what one run measured."""
+        """Add the measurement of one run."""
         self._spans.setdefault(work, {}).setdefault(server, []).append(span)
 
     def median(self, work: str, server: str, of: Callable[[Measurement], float]) -> float:

@@ -1,6 +1,6 @@
 """Rooms benchmarks at a fixed rate: many small rooms, and one room with clients that never read.
 
-It knows who is in which room and who sends; it knows nothing of how a server is started.
+It knows the members and senders of each room; it does not know how a server is started.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from bench.servers import Peer, RunningServer
 
 #: Members of each small room.
 ROOM_SIZE = 10
-#: One of so many clients never reads.
+#: One in this number of clients never reads.
 STALLED_SHARE = 10
 #: Load that fills the buffers of clients that never read: senders, window, seconds.
 _FILL = (10, 50, 1.0)
 
 
 def room_names(count: int, name: str = "room") -> list[str]:
-    """Return the room of each of ``count`` members, ten of a room in succession."""
+    """Return the room of each of ``count`` members, ten successive ones per room."""
     return [f"{name}{each // ROOM_SIZE}" for each in range(count)]
 
 
 def rooms(config: Config, peers: Sequence[Peer], numbers: Sequence[int], rate: float) -> Report:
-    """Measure ``rate`` messages a second in all, spread over each number of rooms of ten."""
+    """Measure ``rate`` messages per second in total, spread over each number of rooms of ten."""
     report = Report()
 
     for number in numbers:
@@ -51,9 +51,9 @@ def rooms(config: Config, peers: Sequence[Peer], numbers: Sequence[int], rate: f
 
 
 def slow(config: Config, peers: Sequence[Peer], readers: int, rate: float) -> Report:
-    """Measure one room at a fixed rate: when all read, and when one in ten never reads.
+    """Measure one room at a fixed rate: when all members read, and when one in ten never reads.
 
-    The buffers of those that never read are filled first, by senders at full speed.
+    The buffers of clients that never read are filled first, by senders at full speed.
     """
     report = Report()
     fitting = connections_within_limit(readers + _FILL[0]) - _FILL[0]

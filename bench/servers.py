@@ -1,6 +1,6 @@
-"""Servers that are measured: starting each without limits, and stopping it.
+"""Measured servers: starting each without limits, and stopping it.
 
-It knows their command lines and configuration; it knows nothing of what is measured.
+It knows their command lines and configuration, but nothing of the measurements.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Peer:
 
 
 class RunningServer:
-    """A peer's process, on ``core`` and in a folder of its own, which runs during ``with``."""
+    """A peer's process, on ``core`` and in its own folder, which runs during ``with``."""
 
     def __init__(self, peer: Peer, core: int | None) -> None:
         self.peer = peer
@@ -118,7 +118,7 @@ class RunningServer:
 
     @property
     def log(self) -> str:
-        """Return what the server has printed."""
+        """Return the server's output."""
         return Path(self._log.name).read_text(errors="replace")
 
     def _wait(self) -> None:

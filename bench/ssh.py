@@ -1,4 +1,4 @@
-"""Minimal ssh client: one session without a terminal, as cheap as Python makes it.
+"""Minimal ssh client: one session without a terminal, as cheap as possible in Python.
 
 It knows the packets of RFC 4253, 4252 and 4254, one exchange (curve25519) and one cipher (AES-GCM).
 It checks no host key and never exchanges keys again, which no server asks for in the first GiB.
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _VERSION = b"SSH-2.0-bench"
 _CIPHER = b"aes128-gcm@openssh.com"
 _TAG = 16
-#: A window that no run fills, so that it never needs to be adjusted.
+#: A window that no run exhausts, so that it never needs to be adjusted.
 _WINDOW = 0xFFFFFFFF
 _PACKET = 32768
 
@@ -71,9 +71,9 @@ class _Cipher:
 
 
 class SshClient:
-    """Turns bytes of a connection into text of a session, and back.
+    """Converts between bytes of a connection and text of a session.
 
-    ``write`` is given the bytes for the server; `receive_data` returns the session's text.
+    ``write`` is called with the bytes for the server; `receive_data` returns the session's text.
     """
 
     def __init__(self, nick: str, write: Callable[[bytes], object]) -> None:

@@ -1,6 +1,6 @@
 """Storage benchmark: the same work with history off, on, and safe from a power cut; a large store.
 
-It knows chatd's options and its store; it knows nothing of the tables in the store's file.
+It knows chatd's options and its store; it does not know the tables in the store's file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SINGLE_READER_COLUMNS = [
     "more p50",
     "more p99",
 ]
-#: Posts that wait for the writer at once, and messages that are read when a room is opened.
+#: Posts pending in the writer simultaneously, and messages that are read when a room is opened.
 _MAX_PENDING, _NEWEST = 10_000, 50
 #: Words, nicks and rooms of the large store, and words of a message.
 _VOCABULARY, _NICKS, _ROOMS, _WORDS = 20_000, 1000, 100, 12
@@ -58,7 +58,7 @@ def _peers() -> list[Peer]:
 
 
 def single_reader(report: Report, peers: Sequence[Peer], loads: Sequence[tuple[int, int]]) -> str:
-    """Return the tables of one receiver: messages a second, and how long each takes."""
+    """Return the tables of one receiver: messages per second, and the time that each takes."""
     tables = []
     for load in loads:
         title = f"1 receivers, {load[0]} x {load[1]}"  # as `fan_out` calls it
@@ -117,7 +117,7 @@ class LargeStore:
             count -= 10_000
 
     def fill(self, messages: int) -> float:
-        """Post so many messages; return how many were stored a second."""
+        """Post ``count`` messages; return how many were stored per second."""
         counts = CountingObserver()
         self.store.open(counts)
         words = self._zipf(self.words, messages * _WORDS)
@@ -147,7 +147,7 @@ class LargeStore:
         return len(run_to_end(self.store.search(rooms, make(), 0, SEARCH_SHOWN + 1)))
 
     def queries(self) -> dict[str, Callable[[], SearchQuery]]:
-        """Return what is searched for, by the name of its row."""
+        """Return the search queries, by the names of their rows."""
         words, nicks, choice = self.words, self.nicks, self.chance.choice
         quiet, now = nicks[-100:], time.time()
         beginnings = [word for word in words if len(word) == 3][:5]
@@ -190,7 +190,7 @@ def _searches(large: LargeStore, asked: int, seconds: float) -> str:
 
 
 def _starts(config: Config, folder: Path) -> str:
-    """Measure how long it takes from the start of a server until it listens."""
+    """Measure the time from the start of a server until it listens."""
     peers = {
         "history off": servers.chatd("line"),
         "a new store": servers.chatd("line", options=()),
@@ -208,7 +208,7 @@ def _starts(config: Config, folder: Path) -> str:
 
 
 def large_store(config: Config, stored: int, asked: int) -> str:
-    """Measure a store of so many messages: its size, starts of a server with it, and requests."""
+    """Measure a store of this number of messages: its size, server starts with it, and requests."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         store = LargeStore(folder)
@@ -233,7 +233,7 @@ def large_store(config: Config, stored: int, asked: int) -> str:
 def storage(
     config: Config, members: int, loads: Sequence[tuple[int, int]], stored: int, asked: int
 ) -> str:
-    """Run all of it."""
+    """Run all storage benchmarks."""
     peers = _peers()
     many = fan_out(config, peers, [members], loads)
     one = many if members == 1 else fan_out(config, peers, [1], loads)

@@ -1,6 +1,6 @@
 """Store driver: runs a store without a server, in the calling thread, and times requests to it.
 
-It knows `chatd.store.threads.main_thread` and a store's observer; it knows no store.
+It knows `chatd.store.threads.main_thread` and a store's observer; it knows no particular store.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Promise:
         self._outcome = value, None
 
     def fail(self, error: Exception) -> None:
-        """Resolve it with an error, which the waiting code gets raised."""
+        """Resolve it with an error, which is raised in the waiting code."""
         self._outcome = None, error
 
 
 class QueuedMainThread:
-    """`chatd.store.threads.main_thread.MainThread`: queues what the store's threads want done.
+    """`chatd.store.threads.main_thread.MainThread`: queues the steps of the store's threads.
 
-    `step` runs it, as does waiting for a `Promise`.
+    `step` runs them, as does waiting for a `Promise`.
     """
 
     def __init__(self) -> None:
@@ -82,11 +82,11 @@ class CountingObserver:
         self.stored_count = self.subscribed_count = 0
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """Count it."""
+        """Count the notification."""
         self.stored_count += 1
 
     def subscribed(self, room: str, number: int) -> None:
-        """Count it."""
+        """Count the notification."""
         self.subscribed_count += 1
 
     def failed(self, room: str, message_id: str, why: str) -> None:
@@ -94,11 +94,11 @@ class CountingObserver:
         raise RuntimeError(f"{message_id} was not kept: {why}")
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
-        """There are no other servers."""
+        """Do nothing: there are no other servers."""
 
 
 def time_calls(times: int, seconds: float, ask: Callable[[], object]) -> list[float]:
-    """Call ``ask`` so many times, for at most ``seconds``; return the ms that each call took."""
+    """Call ``ask`` repeatedly, for at most ``seconds``; return the ms that each call took."""
     spans: list[float] = []
     while len(spans) < times and sum(spans) < seconds * 1e3:
         began = time.perf_counter()

@@ -1,7 +1,7 @@
 """Terminal benchmark: memory of a terminal, messages above a half typed line, and keys.
 
-Without sockets, in this process; each is compared with the same for plain lines.  It knows
-`chatd.transport.conversation.terminal` and how to measure time and memory.
+It runs without sockets, in this process; each figure is compared with that of plain lines.  It
+knows `chatd.transport.conversation.terminal` and how to measure time and memory.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class _UnlimitedOutbox:
         """Never called."""
 
     def check(self) -> None:
-        """Nothing is ever full."""
+        """Do nothing: nothing is ever full."""
 
     def pause(self, paused: bool) -> None:
-        """There is nothing to be read."""
+        """Do nothing: nothing is read."""
 
     def line(self, text: str) -> None:
         """Ignore the line."""
@@ -142,7 +142,7 @@ def messages(times: int) -> str:
 
 
 def keys(times: int) -> str:
-    """What a key costs: one that types and one that takes away, and two that move."""
+    """Measure the cost of keys: one that types, one that deletes, and two that move."""
     codec, outbox = LineCodec(), _UnlimitedOutbox()
 
     def plain_keys() -> None:
@@ -171,5 +171,5 @@ def keys(times: int) -> str:
 
 
 def typing(idle: int, times: int) -> str:
-    """Run all of it."""
+    """Run all terminal benchmarks."""
     return "\n\n".join((memory(idle), messages(times), keys(times)))

@@ -1,4 +1,4 @@
-"""Consistency check of a database: SQLite's own, and what chatd relies on.
+"""Consistency check of a database: SQLite's own check, and chatd's invariants.
 
 It knows the tables; it changes nothing.
 """
@@ -12,14 +12,14 @@ from chatd.admin import erased_numbers
 from chatd.chat.text.query import folded
 from chatd.store.sqlite.search_index import BLOCK, is_by, is_in, room_of_mark
 
-#: Faults of one kind that are reported one by one.
+#: The most faults of one kind that are reported individually.
 REPORTED = 10
 #: Kinds of events that this chatd can read.
 _KINDS = ("said", "acted", "topic")
 
 
 def plural(count: int, what: str) -> str:
-    """Return a number with a noun, in the plural where that is due."""
+    """Return a number with a noun, in the plural if required."""
     return f"{count} {what}{'s' * (count != 1)}"
 
 
@@ -34,7 +34,7 @@ def count_messages(database: sqlite3.Connection) -> tuple[int, int]:
 
 
 def find_faults(database: sqlite3.Connection) -> Iterator[str]:
-    """Return what is wrong with a database, in sentences; best inside one transaction."""
+    """Return the faults of a database as sentences; best called inside one transaction."""
     checks: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
         _pages,
         _references,
@@ -102,7 +102,7 @@ def _index(database: sqlite3.Connection) -> Iterator[str]:
 
 
 def _indexed_rooms(database: sqlite3.Connection) -> list[int]:
-    """Return the rooms that have messages, or entries in the search index."""
+    """Return the rooms that have messages or entries in the search index."""
     database.execute("CREATE VIRTUAL TABLE temp.term USING fts5vocab(main, search, row)")
     try:
         marks = [room_of_mark(term) for (term,) in database.execute("SELECT term FROM term")]

@@ -1,4 +1,5 @@
-"""Erased numbers: those of a forgotten user's messages, which would look like a loss otherwise.
+"""Erased numbers: those of a forgotten user's messages, which would otherwise look like lost
+messages.
 
 They are records of the store, one for each run of numbers: the kind is `KIND`, the key the room
 and the first number, the value the last number.
@@ -39,7 +40,7 @@ def _put(database: sqlite3.Connection, room: str, first: int | None, last: int |
 
 
 def drop_unknown_rooms(database: sqlite3.Connection) -> None:
-    """Drop the records of rooms that do not exist any more; part of a transaction."""
+    """Drop the records of rooms that no longer exist; part of a transaction."""
     known = {name for (name,) in database.execute("SELECT name FROM room")}
     for (key,) in database.execute("SELECT key FROM record WHERE kind = ?", (KIND,)).fetchall():
         if key.rpartition(" ")[0] not in known:
@@ -49,7 +50,7 @@ def drop_unknown_rooms(database: sqlite3.Connection) -> None:
 def count_unexplained(gap: Run, gone: Sequence[Run]) -> int:
     """Return how many numbers of a gap, from its first to its last, are in no run of ``gone``.
 
-    The runs come lowest first, and none overlaps another.
+    The runs are sorted, lowest first, and do not overlap.
     """
     first, last = gap
     known = 0

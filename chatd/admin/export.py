@@ -22,13 +22,13 @@ from chatd.wire.json.events import EventStyle
 #: Events of one read.  No transaction is open between two reads: the server can truncate its log,
 #: however slowly a user pages through the output.
 READ_EVENTS = 500
-#: What separates the name of a room from the suffix that makes it unique.
+#: The separator between the name of a room and the suffix that makes it unique.
 _SUFFIX = "@"
 
 
 @dataclass(frozen=True, slots=True)
 class RoomSummary:
-    """What is stored of a room.  Times are seconds since the epoch; None without events."""
+    """The stored data of a room.  Times are seconds since the epoch; None without events."""
 
     room: str
     messages: int
@@ -36,7 +36,7 @@ class RoomSummary:
     last: float | None
 
     def line(self, width: int, zone: ZoneInfo) -> str:
-        """Return it as a line of a table."""
+        """Return the summary as a row of a table."""
         days = [_day(time, zone) for time in (self.first, self.last)]
         return f"{self.room:<{width}}  {self.messages:>9}  {'  '.join(days)}\n"
 

@@ -1,7 +1,7 @@
 """Forgetting a user: deletes an account and all its owner's messages, with no trace in the file.
 
-It knows the tables of events and of records.  Messages of others that mention them stay, and so do
-rooms.
+It knows the tables of events and of records.  Messages of other users that mention them stay, and
+so do rooms.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def has_account(database: sqlite3.Connection, nick: str) -> bool:
 def forget(database: sqlite3.Connection, nick: str) -> int:
     """Delete an account, if there is one, and all messages by a folded nick or by its owner.
 
-    It is done completely or not at all.  The numbers of other messages stay as they are; the
-    deleted ones are recorded (`chatd.admin.erased_numbers`).
+    It is atomic.  The numbers of other messages do not change; the deleted ones are recorded
+    (`chatd.admin.erased_numbers`).
 
     :return: the number of deleted messages.
     :raises StoreError: when a record cannot be read.
@@ -62,7 +62,7 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
 
 
 def _forget_offline_messages(database: sqlite3.Connection, nick: str) -> None:
-    """Delete the private messages that they sent and that are not delivered yet."""
+    """Delete the private messages that they sent and that have not been delivered."""
     for key, value in _records(database, offline_messages.KIND):
         undelivered = json.loads(value)
         left = [row for row in undelivered if fold(row[1]) != nick]
@@ -71,7 +71,7 @@ def _forget_offline_messages(database: sqlite3.Connection, nick: str) -> None:
 
 
 def _forget_in_rooms(database: sqlite3.Connection, nick: str) -> None:
-    """Remove their roles in rooms, and topics of theirs; a room without an owner gets a new one."""
+    """Remove their roles in rooms, and their topics; a room without an owner gets a new one."""
     for key, value in _records(database, persistent_rooms.KIND):
         room = json.loads(value)
         roles = room["keepers"]
@@ -122,7 +122,8 @@ def _record_numbers(database: sqlite3.Connection, nick: str) -> None:
 
 
 def scrub(database: sqlite3.Connection) -> None:
-    """Rewrite the file without traces of what was deleted; it needs as much disk space again.
+    """Rewrite the file without traces of deleted data; it temporarily needs as much disk space
+    again.
 
     :raises StoreError: when there is not enough space, or the database is being read.
     """

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-# What is printed ----------------------------------------------------------------------------------
+# Output ----------------------------------------------------------------------------------
 
 
 def _write(line: bytes) -> None:
@@ -77,7 +77,7 @@ def _fail(sentence: str) -> int:
 
 
 def _silence() -> None:
-    """Discard further output, also what Python flushes when it ends."""
+    """Discard further output, including what Python flushes when it exits."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -182,7 +182,8 @@ def _day(text: str) -> datetime:
 
 
 def _midnight(day: datetime | None, zone: str, later: int = 0) -> float | None:
-    """Return when a day, or one ``later`` days later, begins; seconds since the epoch.
+    """Return the beginning of a day, or of the day ``later`` days later, in seconds since the
+    epoch.
 
     :raises StoreError: when that cannot be represented.
     """

@@ -1,1 +1,1 @@
-"""Clients that come with chatd: programs of their own, which reach the server over the network."""
+"""Clients that come with chatd: separate programs, which reach the server over the network."""

@@ -1,16 +1,16 @@
-"""Claims on nicks, where one process is the whole server."""
+"""Claims on nicks within a single process."""
 
 from __future__ import annotations
 
 
 class Claims:
-    """The holders of nicks."""
+    """The nicks that are claimed, and their holders."""
 
     def __init__(self) -> None:
         self._holders: dict[str, str] = {}
 
     def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Claim a nick; return False when another holds it, unless for its ``owner``."""
+        """Claim a nick; return False if another holds it, unless the claim is for its ``owner``."""
         if owner:
             self._holders[nick] = holder
         return self._holders.setdefault(nick, holder) == holder

@@ -26,7 +26,7 @@ from chatd.chat.text.query import SearchQuery, text_of
 from chatd.store.claims import Claims
 from chatd.store.threads.main_thread import MainThread
 
-#: Bytes that an event takes beside its text, about.
+#: Approximate bytes that an event takes besides its text.
 EVENT_BYTES = 200
 
 
@@ -78,12 +78,12 @@ class _RoomLog:
 
 
 def _cost(event: KeptEvent) -> int:
-    """Return about how many bytes an event takes."""
+    """Return the approximate number of bytes that an event takes."""
     return getsizeof(text_of(event)) + EVENT_BYTES
 
 
 def _newest_first(room: str, log: _RoomLog) -> Iterator[tuple[int, str, int, KeptEvent]]:
-    """Yield the events of a room, last first, with keys that sort the rooms' events as one."""
+    """Yield the events of a room, newest first, with keys that order the events of all rooms."""
     return ((-position, room, number, event) for number, event, position, _ in reversed(log.events))
 
 
@@ -95,10 +95,11 @@ class _Completed:
 
 
 class MemoryStore:
-    """`chatd.chat.store.Store` in memory: everything is stored at once and lost with the process.
+    """`chatd.chat.store.Store` in memory: everything is stored immediately and lost with the
+    process.
 
-    Of each room it keeps the last ``events``.  With a ``main_thread``, each search first waits
-    until that is free, so that several searches do not block it as one.
+    It keeps the last ``events`` of each room.  With a ``main_thread``, each search first waits for
+    a turn of that thread, so that several searches do not block it together.
     """
 
     def __init__(self, events: int = HISTORY_EVENTS, main_thread: MainThread | None = None) -> None:
@@ -118,7 +119,7 @@ class MemoryStore:
         self._observer = observer
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        """Give an event its number and hand it over at once."""
+        """Number an event and deliver it immediately."""
         if self._observer is None:
             raise RuntimeError("the store is not open")
         log = self._logs.get(room)
@@ -204,7 +205,7 @@ class MemoryStore:
         return list(islice(found, skip, skip + count))
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Claim a nick; return False when another holds it, unless for its ``owner``."""
+        """Claim a nick; return False if another holds it, unless the claim is for its ``owner``."""
         return self._claims.claim(nick, holder, owner=owner)
 
     def release(self, nick: str, holder: str) -> None:
@@ -212,7 +213,7 @@ class MemoryStore:
         self._claims.release(nick, holder)
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Put a record in the place of the one with this key, or (None) drop that."""
+        """Put a record in place of the one with this key, or (None) drop that."""
         records = self._records.setdefault(kind, {})
         if value is None:
             records.pop(key, None)
@@ -225,7 +226,7 @@ class MemoryStore:
         return dict(self._records.get(kind, {}))
 
     def limit(self, room: str, maximum: int | None) -> None:
-        """Keep at most so many events of a room, or (None) as many as of other rooms."""
+        """Keep at most so many events of a room; None: as many as of other rooms."""
         self._limits.pop(room, None)
         if maximum is not None:
             self._limits[room] = maximum
@@ -244,7 +245,7 @@ class MemoryStore:
             self._size -= log.size
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Drop the events of all other rooms."""
+        """Drop the events of all rooms but these."""
         for room in (self._logs.keys() | self._limits.keys()) - set(rooms):
             self.drop_room(room)
 

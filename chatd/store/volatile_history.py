@@ -1,4 +1,4 @@
-"""Volatile history: accounts and rooms in a store that lasts, messages in memory only."""
+"""Volatile history: accounts and rooms in a persistent store, messages in memory only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class VolatileHistoryStore(MemoryStore):
         return await self._records_store.records(kind)
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Drop every room but these, also from the other store, which may have old messages."""
+        """Drop every room but these, from the other store as well, which may have old messages."""
         super().drop_rooms_but(rooms)
         self._records_store.drop_rooms_but(rooms)
 

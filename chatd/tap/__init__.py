@@ -1,4 +1,4 @@
-"""The command line of ``twistd chatd``: its options, and the service that they make."""
+"""Command line of ``twistd chatd``: its options, and the service that they define."""
 
 from chatd.tap.options import Options
 from chatd.tap.server import make_server, makeService

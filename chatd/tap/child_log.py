@@ -1,4 +1,4 @@
-"""Child log: parses what another process logs, so that this one can log it.
+"""Child log: parses the log of another process, so that this one can log it.
 
 It knows bytes and Twisted's JSON log format; it must not know which process writes them.
 """
@@ -9,15 +9,15 @@ from typing import Any
 
 from twisted.logger import LogEvent, LogLevel, eventFromJSON
 
-#: Bytes of one event: a traceback of many frames has some ten thousand.  A longer line is logged in
-#: pieces.
+#: The most bytes of one event: a traceback of many frames has some ten thousand.  A longer line is
+#: logged in pieces.
 EVENT_BYTES = 1024 * 1024
-#: What ``jsonFileLogObserver`` writes before each event: the record separator of RFC 7464.
+#: The record separator of RFC 7464, which ``jsonFileLogObserver`` writes before each event.
 _RECORD_SEPARATOR = b"\x1e"
 
 
 class ChildLog:
-    """Parses events, one a line; any other line becomes an event of its own, at ``level``."""
+    """Parses events, one per line; any other line becomes a separate event, at ``level``."""
 
     def __init__(self, level: Any = LogLevel.info) -> None:
         self._level = level

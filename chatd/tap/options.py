@@ -1,4 +1,4 @@
-"""Options of ``twistd chatd``: what each is, and how it is parsed."""
+"""Options of ``twistd chatd``: their definitions and parsers."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from chatd.transport.ways import AUTO, NAMES
 _T = TypeVar("_T")
 
 #: Connections that the kernel queues until they are accepted.  With Twisted's 50, clients need 1 to
-#: 7 s of retries when many connect at once.
+#: 7 s of retries when many connect simultaneously.
 BACKLOG = 4096
-#: Lines of a message of the day that are shown.
+#: The most lines of a message of the day that are shown.
 MOTD_LINES = 20
 _PORTS = range(65536)
 
@@ -120,7 +120,7 @@ def _checker(text: str) -> ICredentialsChecker:
         checker: ICredentialsChecker = makeChecker(text)
     except InvalidAuthType:
         raise ValueError(f"there is no kind {kind}; --help-auth lists them") from None
-    except Exception as why:  # a plugin of third parties
+    except Exception as why:  # a third-party plugin
         raise ValueError(" ".join(str(why).split())) from None
     if IUsernamePassword not in checker.credentialInterfaces:
         raise ValueError(f"{kind} does not check passwords")
@@ -213,7 +213,7 @@ class Options(UsageOptions, AuthOptionMixin):
         self.folder: str | None = None
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse the command line; remember it, and the working folder, for the workers."""
+        """Parse the command line; store it, and the working folder, for the workers."""
         self.arguments = list(sys.argv[1:] if options is None else options)
         self.folder = working_folder()
         super().parseOptions(options)
@@ -294,9 +294,9 @@ def _checked(option: str, read: Callable[[], _T]) -> _T:
 
 
 def _endpoint_of(description: str, worker: Worker, number: int) -> IStreamServerEndpoint:
-    """Return the endpoint of a description; in a worker one that adopts an inherited socket.
+    """Return the endpoint of a description; in a worker, one that adopts an inherited socket.
 
-    :raises ValueError: for whatever Twisted's parsers raise, which is of many kinds.
+    :raises ValueError: for any error of Twisted's parsers, which raise many kinds.
     """
     from twisted.internet import reactor
 
@@ -344,7 +344,7 @@ def _allow(path: str | None) -> AllowFile | None:
     return AllowFile(Path(path)) if path else None
 
 
-#: How each option is parsed.  Twisted's own coercion would not say which option is wrong, and does
+#: The parser of each option.  Twisted's own coercion would not say which option is wrong, and does
 #: not parse defaults.
 _READ: dict[str, Callable[[Any], Any]] = {
     "port": _endpoint,

@@ -1,7 +1,7 @@
-"""Parent watch: a worker says when it takes connections, and does not outlive its supervisor.
+"""Parent watch: a worker reports when it is ready, and does not outlive its supervisor.
 
-The supervisor holds the other end of the worker's standard input and never writes to it.  When
-that closes, the supervisor wants the worker to stop or was killed itself: the same thing.
+The supervisor holds the other end of the worker's standard input and never writes to it.  When that
+closes, the supervisor wants the worker to stop or was itself killed: both mean the same.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from chatd.transport.services.shutdown import MIGRATION_SECONDS
 #: Seconds that a worker has to move its users to other servers, to say goodbye and to close the
 #: store, which gives itself 10; after that it is killed.
 STOP_SECONDS = MIGRATION_SECONDS + 15.0
-#: What a worker logs as it begins to take connections; its supervisor recognises it by this format.
+#: The log format with which a worker reports that it accepts connections; its supervisor recognises
+#: it.
 READY = "process {number} of {of} takes connections, pid {pid}"
 
 
 class ParentWatch(Service):
-    """Ends this process when its standard input ends: first by SIGTERM, at last by SIGKILL.
+    """Ends this process when its standard input ends: first by SIGTERM, finally by SIGKILL.
 
-    A thread watches, because the reactor does not run yet while the cluster is waited for, and may
-    never get to its events again when something hangs.
+    A thread watches, because the reactor does not run yet while the cluster is awaited, and may
+    never process its events again when something hangs.
     """
 
     def __init__(self, pipe: int = 0) -> None:
@@ -42,13 +43,13 @@ class ParentWatch(Service):
     def _watch(self) -> None:
         while os.read(self._pipe, 64):
             pass
-        os.kill(os.getpid(), signal.SIGTERM)  # harmless if it stops already: StopOnce
+        os.kill(os.getpid(), signal.SIGTERM)  # harmless if it is already stopping: StopOnce
         time.sleep(STOP_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Ready(Service):
-    """Logs that this process takes connections; to be the last of its services."""
+    """Logs that this process accepts connections; must be the last of its services."""
 
     _log = Logger()
 

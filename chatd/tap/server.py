@@ -1,4 +1,4 @@
-"""Makes the server that the options describe; only here a store is chosen, a way in is opened."""
+"""Server construction from the options; only this module chooses a store and opens ways in."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def _token() -> str:
-    """Return an unguessable word (60 bits), short enough to be typed."""
+    """Return an unguessable word (60 bits), short enough to type."""
     letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
     return "-".join(letters[at : at + 4] for at in range(0, 12, 4))
 
@@ -77,7 +77,7 @@ def makeService(options: Options) -> IService:
 
 
 def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
-    """Return the server that these options describe; ``store`` replaces the one of the options."""
+    """Return the server that these options describe; ``store`` overrides their store."""
     clock: IReactorTime = IReactorTime(reactor)
     names.prepare()
     server = MultiService()
@@ -119,7 +119,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
 def _chat(
     options: Options, reactor: Any, server: MultiService, store: Store, cluster: Cluster | None
 ) -> Chat:
-    """Return the chat of a server, which loads its records when the store has begun."""
+    """Return the chat of a server, which loads its records once the store has started."""
     clock: IReactorTime = IReactorTime(reactor)
     thread = PasswordThread(reactor)
     thread.setServiceParent(server)
@@ -166,7 +166,7 @@ def _begin(chat: Chat) -> None:
 
 
 def _nats_store(options: Options, main_thread: ReactorThread) -> NatsStore:
-    """Return the store of a cluster; only this code knows that it needs an optional library."""
+    """Return the store of a cluster; only this function knows that it needs an optional library."""
     try:
         from chatd.store.nats.store import NatsStore
     except ImportError as why:
@@ -180,7 +180,7 @@ def _nats_store(options: Options, main_thread: ReactorThread) -> NatsStore:
 
 
 def _begin_cluster(store: NatsStore) -> None:
-    """Begin a cluster's store; the server ends if the store cannot be used."""
+    """Start a cluster's store; the server exits if the store cannot be used."""
     from chatd.store.nats.store import UnfitError
 
     try:
@@ -190,7 +190,7 @@ def _begin_cluster(store: NatsStore) -> None:
 
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:
-    """Return the store that the options choose; it begins and ends with the server."""
+    """Return the store that the options choose; it starts and ends with the server."""
     history, main_thread = options["history"], ReactorThread(reactor)
     store = SqliteStore(
         options["data"] / DATABASE,

@@ -1,9 +1,9 @@
-"""Stop once: the reactor is told to stop a single time, however often and by whom it is asked for.
+"""Stop once: the reactor is told to stop only once, however many requests there are.
 
-Twisted's reactor raises when it is told to stop while it stops already, and logs that as critical.
-Several requests are usual: systemd signals every process of a service and a terminal every process
-of its group, the supervisor closes the standard input of its workers, a client sends KILL_SERVICE,
-and people press Ctrl-C twice.
+Twisted's reactor raises when it is told to stop while it is already stopping, and logs that as
+critical.  Several requests are usual: systemd signals every process of a service and a terminal
+every process of its group, the supervisor closes the standard input of its workers, a client sends
+KILL_SERVICE, and people press Ctrl-C twice.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ class StopOnce(Service):
     """Passes the first request to stop on to the reactor, and ignores all later ones.
 
     A request is a call of `stop`, or SIGTERM or SIGINT once the reactor has begun to run; the first
-    signal goes to the reactor's own handler, which also decides with what status the process ends.
+    signal goes to the reactor's own handler, which also decides the exit status of the process.
     """
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._guards = False
-        # Taken by the first request.  A lock, because a signal handler runs between any two steps
-        # of the code that it interrupts, and so between a look at a flag and its change.
+        # Acquired by the first request.  A lock, because a signal handler may run between any two
+        # steps of the code that it interrupts, and so between testing and setting a flag.
         self._first = Lock()
 
     def startService(self) -> None:
-        """Guard the reactor's signal handlers as soon as it has set them."""
+        """Wrap the reactor's signal handlers as soon as it has set them."""
         super().startService()
         if self._guards:
             return
@@ -67,8 +67,8 @@ class StopOnce(Service):
                 signal.signal(number, self._guarded(handler))
 
     def _guarded(self, handler: _Handler) -> _Handler:
-        # Later signals meet this function and not SIG_IGN: for two that arrive together Python
-        # would find SIG_IGN in the place of the second handler, and print that as an error.
+        # Later signals are handled by this function and not SIG_IGN: if two arrive together, Python
+        # would find SIG_IGN in place of the second handler, and print that as an error.
         def on_signal(number: int, frame: FrameType | None) -> None:
             if self._is_first():
                 handler(number, frame)

@@ -1,7 +1,7 @@
 """Supervisor: several servers of a cluster on one machine, as one service.
 
-The process that was started opens the ports, starts the workers with the same command line, logs
-what they log, restarts those that die and ends with them.  It serves no connections and must not
+The initial process opens the ports, starts the workers with the same command line, logs their
+output, restarts those that die, and stops them when it ends.  It serves no connections and must not
 know what a server is.
 """
 
@@ -30,7 +30,7 @@ from chatd.tap.parent_watch import READY, STOP_SECONDS
 from chatd.tap.worker import FIRST_SOCKET, Worker, working_folder
 from chatd.transport.net.shared_ports import SharedPorts
 
-#: Seconds until a worker that ended is restarted: at first, and at most.  They double each time
+#: Seconds until a worker that ended is restarted: initially, and at most.  They double each time
 #: that it ends before it has run for `STABLE_SECONDS`.
 RESTART_SECONDS = 0.5
 MAX_RESTART_SECONDS = 30.0
@@ -38,7 +38,7 @@ STABLE_SECONDS = 60.0
 
 
 def make_supervisor(options: Options, reactor: Any, stop: Callable[[], None]) -> Supervisor:
-    """Return the supervisor of the workers that the options ask for; ``stop`` ends this process.
+    """Return the supervisor of the workers that the options request; ``stop`` ends this process.
 
     :raises SystemExit: with a sentence, when the data folder cannot be given to the workers' user.
     """
@@ -62,7 +62,7 @@ def command(options: Options) -> list[str]:
 
 
 def exit_with_failure() -> None:
-    """Make this process end with status 1; twistd has no other way once it runs."""
+    """Make this process end with status 1; twistd offers no other way once it runs."""
     atexit.register(os._exit, 1)
 
 
@@ -86,11 +86,11 @@ class ChildProtocol(ProcessProtocol):
         self._err = ChildLog(LogLevel.error)
 
     def outReceived(self, data: bytes) -> None:
-        """Log what the worker logs."""
+        """Log the worker's log events."""
         self._log(self._out.receive_data(data))
 
     def errReceived(self, data: bytes) -> None:
-        """Log what the worker writes while it cannot log, such as a traceback."""
+        """Log the worker's output outside its log, such as a traceback."""
         self._log(self._err.receive_data(data))
 
     def _log(self, events: list[LogEvent]) -> None:
@@ -157,7 +157,7 @@ class Supervisor(Service):
     # Starting -------------------------------------------------------------------------------------
 
     def privilegedStartService(self) -> None:
-        """Open the ports, while the process still has the privilege for those below 1024.
+        """Open the ports, while the process may still open those below 1024.
 
         :raises SystemExit: with a sentence, when one cannot be opened.
         """
@@ -214,9 +214,9 @@ class Supervisor(Service):
             self._restart(child, reason)
 
     def _can_never_start(self, child: ChildProtocol) -> bool:
-        """Return whether another start of this worker would be in vain, as far as is known.
+        """Return whether restarting this worker is known to be pointless.
 
-        It is not if it has started before, while other workers serve: it is worth another try.
+        A worker that has started before is worth another try while other workers serve.
         """
         others_serve = any(other.ready for other in self._children.values())
         return not child.ready and not (child.number in self._started_before and others_serve)

@@ -1,4 +1,4 @@
-"""Worker: which of the several processes of a service this one is; parses ``--processes``."""
+"""Worker: the number of this process among those of a service; parses ``--processes``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import stat
 import sys
 from dataclasses import dataclass
 
-#: Processes of one service.  More than one for each core gain nothing, and each has a connection to
-#: the cluster.
+#: Processes of one service.  More than one per core gain nothing, and each has a connection to the
+#: cluster.
 PROCESSES_AT_MOST = 128
 #: The first of the sockets that a worker inherits, one for each port; 0 to 2 are the standard ones.
 FIRST_SOCKET = 3
@@ -16,7 +16,7 @@ FIRST_SOCKET = 3
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Number ``number``, from 1 on, of ``count`` workers; 0 is the process started by hand."""
+    """Number ``number`` (from 1) of ``count`` workers; 0 is the process started by hand."""
 
     number: int
     count: int
@@ -33,7 +33,7 @@ class Worker:
 
     @property
     def option(self) -> str:
-        """Return the option that makes a process this worker."""
+        """Return the option that starts a process as this worker."""
         return f"--processes={self.number}/{self.count}"
 
     def server_name(self, name: str) -> str:
@@ -46,7 +46,7 @@ class Worker:
 
 
 def read_worker(text: str) -> Worker:
-    """Parse how many processes there are to be, or which worker this is.
+    """Parse the number of processes, or the number of this worker.
 
     :raises ValueError: with a sentence.
     """

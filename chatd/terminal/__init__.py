@@ -1,1 +1,1 @@
-"""Terminal: keyboard decoder, line editor and screen of a user; no I/O."""
+"""Terminal: a user's keyboard decoder, line editor and screen; no I/O."""

@@ -33,7 +33,7 @@ def pending(
         empty when it needs no name.
     :param columns: the width of the screen in cells, ``rows`` its height.
 
-    When there are more lines than rows, the first row says how many have none.
+    When there are more lines than rows, the first row says how many lines are not shown.
     """
     most = min(ROWS, rows // _SHARE)
     if not count or not most:
@@ -48,14 +48,14 @@ def pending(
 
 
 def _row_text(room: str, event: RoomEvent) -> str:
-    """Return a line after an ellipsis; of a block the first line, and another ellipsis."""
+    """Return a line after an ellipsis; for a block, its first line and another ellipsis."""
     first, more, _ = announcement(room, event).partition("\n")
     where = f"[{room}] " if room else ""
     return f"{ELLIPSIS} {where}{first}{f' {ELLIPSIS}' * bool(more)}"
 
 
 def _truncated(text: str, columns: int) -> str:
-    """Return a text, or its beginning and an ellipsis, in cells that no terminal exceeds."""
+    """Return a text, or its beginning and an ellipsis, that exceeds its cells on no terminal."""
     taken, fitting = 0, ""
     for cluster in clusters(text):
         taken += _WIDEST if cluster == ELLIPSIS else measure(cluster).widest

@@ -48,7 +48,7 @@ from chatd.terminal.text.themes import Theme, theme
 from chatd.terminal.text.times import QUARTER_HOUR, date, day_line, time_of_day
 from chatd.terminal.text.wrapping import wrap
 
-#: Begins each of the server's own lines; no nick can begin with it.
+#: The prefix of the server's own lines; no nick can begin with it.
 SERVER = "--"
 _INDENT: Final = len(SERVER) + 1
 
@@ -56,7 +56,8 @@ _INDENT: Final = len(SERVER) + 1
 _PRESENCE: Final = (Joined, Left)
 _MESSAGES: Final = (Said, Acted, Edited)
 
-#: The most successive joins and leaves of one flush that are shown one by one; more are one line.
+#: The most successive joins and leaves in one flush that are shown individually; more become one
+#: line.
 FOLDED: Final = 4
 
 #: Rows of a screen that a greeting takes besides the history it shows, the prompt included.
@@ -65,16 +66,16 @@ _GREETING_ROWS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """Words and colours for one kind of display.
+    """The wording and colours for one kind of display.
 
     ``depth`` is the number of colours, ``width`` the cells of a row (0: lines are not wrapped, and
     there are no rules between days, as over a plain connection); ``screen_reader`` adds words where
-    others see a colour or a mark.  ``bell`` is off, on (for mentions) or all, ``joins`` on, off or
-    fold, ``timestamps`` one of `chatd.terminal.text.times.FORMATS` or empty; with ``days`` each
-    line has its date; with ``names_room`` the name of its room.
+    other users see a colour or a mark.  ``bell`` is off, on (for mentions) or all, ``joins`` on,
+    off or fold, ``timestamps`` one of `chatd.terminal.text.times.FORMATS` or empty; with ``days``
+    each line has its date; with ``names_room`` the name of its room.
 
     ``recalled_timezone`` and ``rows`` (the screen's height) are for history, which always shows
-    times; they do not affect live events, and so styles that differ only in them are equal.
+    times; they do not affect live events, so styles that differ only in them are equal.
     """
 
     theme: str = "plain"
@@ -148,9 +149,9 @@ class TextStyle:
         return f"{day}{colours.paint(shown, colours.time)} ", len(day) + len(shown) + 1
 
     def render_all(self, entries: Sequence[Entry], since: float | None) -> list[bytes]:
-        """Return room events, a piece for each.
+        """Return room events, one piece for each.
 
-        Of many successive joins and leaves the last piece is their summary, and the others are
+        For many successive joins and leaves, the last piece is their summary, and the others are
         empty.
 
         :param since: the time of the event before the first, in seconds since the epoch.
@@ -225,7 +226,7 @@ class TextStyle:
                 return "", _INDENT, self._server_text(announcement(room, event))
 
     def _server_text(self, text: str, colour: str | None = None) -> str:
-        """Return a text of the server's own, painted."""
+        """Return a text of the server, painted."""
         colours = self._theme
         return colours.paint(
             f"{SERVER} {text}".rstrip(), colours.server if colour is None else colour
@@ -239,7 +240,7 @@ class TextStyle:
         return emphasise(text, self._theme, self._theme.mention) + mention
 
     def _edited_mark(self, event: Said | Acted) -> str:
-        """Return the mark behind a message that was edited, or nothing."""
+        """Return the mark after an edited message, or nothing."""
         if not event.edited:
             return ""
         return f" {self._theme.paint('(edited)', self._theme.server)}"
@@ -256,7 +257,7 @@ class TextStyle:
         return line.replace("\n", "\r\n    ") if "\n" in line else line
 
     def _rule(self, text: str) -> str:
-        """Return a line that separates the ones above it from those below."""
+        """Return a line that separates the lines above it from those below."""
         if self.screen_reader:
             return f"{SERVER} {text}"
         return self._theme.paint(f"--- {text} ---", self._theme.rule)
@@ -264,7 +265,7 @@ class TextStyle:
     # Personal events ------------------------------------------------------------------------------
 
     def render_personal(self, event: PersonalEvent) -> bytes:
-        """Return a personal event as one line or several, or as none."""
+        """Return a personal event as zero or more lines."""
         match event:
             case PrivateMessage():
                 lines = [self._private_line(event)]
@@ -287,7 +288,7 @@ class TextStyle:
         return "".join(f"{line}\r\n" for line in lines).encode()
 
     def _server_line(self, text: str, colour: str | None = None) -> str:
-        """Return a line of the server's own, wrapped."""
+        """Return a line of the server, wrapped."""
         return self._wrapped("", _INDENT, self._server_text(text, colour))
 
     def _private_line(self, event: PrivateMessage) -> str:

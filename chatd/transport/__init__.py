@@ -1,1 +1,1 @@
-"""The ways in: Twisted protocols and factories, and what they share."""
+"""Ways in: the Twisted protocols and factories, and their common parts."""

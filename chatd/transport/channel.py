@@ -1,7 +1,6 @@
 """The interface between a program and the channel that it runs in: `Program` and `Channel`.
 
-An SSH channel is one, a connection that another server relays is another.  This module knows
-values and interfaces only.
+Channels are SSH channels or relayed connections.  This module contains only values and interfaces.
 """
 
 from __future__ import annotations
@@ -32,28 +31,28 @@ class TerminalInfo:
 
 
 class Program(Protocol):
-    """A program that runs in a channel: a shell, a command, or the edge of a relayed one."""
+    """A program that runs in a channel: a shell, a command, or the edge of a relayed connection."""
 
     def data_received(self, data: bytes) -> None:
-        """Take input."""
+        """Handle input."""
 
     def resized(self, columns: int, rows: int) -> None:
-        """Take a new size of the terminal."""
+        """Handle a new size of the terminal."""
 
     def interrupted(self) -> None:
         """Stop: the client sent the signal INT, or a break."""
 
     def input_ended(self) -> None:
-        """Take the end of the input."""
+        """Handle the end of the input."""
 
     def ready(self) -> None:
-        """Go on writing: the outbox has room again."""
+        """Continue writing: the outbox has room again."""
 
     def answered(self) -> None:
-        """Take the client's answer to `Channel.ask`."""
+        """Handle the client's answer to `Channel.ask`."""
 
     def lost(self) -> None:
-        """End: the channel is closed or the connection gone.  Called once, and nothing after it."""
+        """End: the channel is closed or the connection gone.  Called once, and last."""
 
 
 class ChannelOutbox(Outbox, Protocol):
@@ -62,24 +61,24 @@ class ChannelOutbox(Outbox, Protocol):
     on_sent: Callable[[], None] | None
 
     def is_idle(self) -> bool:
-        """Return whether what is sent now leaves at once, after everything sent before."""
+        """Return whether data sent now would leave immediately, with nothing pending before it."""
 
 
 class Connection(Protocol):
-    """What a conversation has of its connection, over whichever way in and server that came."""
+    """A conversation's view of its connection, whatever protocol or server it arrived by."""
 
     @property
     def outbox(self) -> Outbox:
-        """The way out to the client."""
+        """The output to the client."""
 
     def pause(self) -> None:
-        """Take no more input."""
+        """Pause input."""
 
     def resume(self) -> None:
-        """Take input again."""
+        """Resume input."""
 
     def pass_to(self, program: Program) -> None:
-        """Let another program run here from now on."""
+        """Replace the program of this connection by another."""
 
 
 class Channel(Protocol):
@@ -98,7 +97,7 @@ class Channel(Protocol):
         """Variables of the client's environment."""
 
     def write_error(self, data: bytes) -> None:
-        """Write to standard error; what exceeds its bound is dropped."""
+        """Write to standard error; output beyond its bound is dropped."""
 
     def finish(self, status: int) -> None:
         """Send what is pending and the exit status, then close."""
@@ -107,20 +106,20 @@ class Channel(Protocol):
         """Ask the client for a sign of life; `Program.answered` is called for the answer."""
 
     def pause(self) -> None:
-        """Take no more input."""
+        """Pause input."""
 
     def resume(self) -> None:
-        """Take input again."""
+        """Resume input."""
 
     def pass_to(self, program: Program) -> None:
-        """Let another program run in this channel from now on."""
+        """Replace the program of this channel by another."""
 
 
 def measure(name: bytes, columns: int, rows: int) -> TerminalInfo:
     """Return a terminal as its client describes it, within bounds.
 
     :param name: its type; anything but short printable ASCII counts as "dumb".
-    :param columns: its width; 0 when the client does not know it (RFC 4254 section 6.2).
+    :param columns: its width; 0 if the client does not know it (RFC 4254 section 6.2).
     :param rows: its height, likewise.
     """
     return TerminalInfo(
@@ -131,7 +130,7 @@ def measure(name: bytes, columns: int, rows: int) -> TerminalInfo:
 
 
 def _clamp(number: int, bounds: range, usual: int) -> int:
-    """Return a size within bounds; 0 means that the client does not know it."""
+    """Return a size within bounds; 0 means that it is unknown."""
     if number == 0:
         return usual
     return min(max(number, bounds[0]), bounds[-1])

@@ -1,4 +1,4 @@
-"""Host: what every way in is given of this server: the chat, the clocks, limits and settings."""
+"""Host: the parts of the server that every protocol is passed: chat, clocks, limits, settings."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import Rate
-from chatd.transport.relay.stream import State, Stream
+from chatd.cluster.bus import State
+from chatd.transport.relay.stream import Stream
 from chatd.transport.relay.streams import StartProgram
 
 _log = Logger()
 
 
 class Relay(Protocol):
-    """Relay: runs a connection of this server at another one, and theirs here.
+    """Runs connections of this server at other servers, and theirs here.
 
-    ``programs`` are those that other servers may start here, by name.
+    ``programs`` are the programs that other servers may start here, by name.
     """
 
     programs: dict[str, StartProgram]
 
     @property
     def rank(self) -> int:
-        """How many servers of the cluster come before this one."""
+        """The number of servers of the cluster that are ordered before this one."""
 
     async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Stream | None:
-        """Ask a server to run a program for a visitor; return None if it does not."""
+        """Ask a server to run a program for a visitor; return its stream, or None if it refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One server, as its ways in see it.
+    """A server, as its ways in see it.
 
     ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``flood`` is the
-    rate at which a client's lines are accepted; None: without a limit.  ``operators`` are the
-    blobs of the ssh keys of operators.  ``relay`` is None on a server without a cluster, and where
-    a connection is not to be relayed any further.
+    rate at which a client's lines are accepted; None: without a limit.  ``operators`` are the blobs
+    of the ssh keys of operators.  ``relay`` is None on a server without a cluster, and for
+    connections that must not be relayed again.
     """
 
     chat: Chat
@@ -55,6 +56,6 @@ class Host:
 
 
 def log_wrong_password(refused: Refused, address: str) -> None:
-    """Log the address that a wrong password came from, for tools that block such addresses."""
+    """Log the address behind a wrong password, for tools that block such addresses."""
     if refused.code == "wrong-password":
         _log.info("{address} gave a wrong password", address=address or "somebody here")

@@ -1,7 +1,7 @@
-"""The way in for programs that speak JSON: the first clients, and bots (version 2).
+"""JSON way in: for programs that speak JSON, the first clients and bots (version 2).
 
-docs/protocol.rst, "The JSON protocol".  The first object says who the client is; the others are
-requests and are answered, and "sender" is checked, not believed.
+docs/protocol.rst, "The JSON protocol".  The first object identifies the client; the others are
+requests and are answered.  "sender" is checked, not trusted.
 """
 
 from __future__ import annotations
@@ -22,33 +22,37 @@ from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
+from chatd.cluster.bus import State
 from chatd.transport.channel import Connection
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import ProgramProtocol
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.program import ProgramConversation
 from chatd.transport.host import Host, Relay, log_wrong_password
+from chatd.transport.net.outbox import STALLED
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
-from chatd.transport.relay.stream import State, Stream
-from chatd.wire.json import codec as json
-from chatd.wire.json.codec import ErrorCode
+from chatd.transport.relay.stream import Stream
+from chatd.wire.json import requests
+from chatd.wire.json.codec import JsonCodec, encode
 from chatd.wire.json.events import EventStyle, Fields, MessageStyle, entry_fields
+from chatd.wire.json.objects import BadObject, Object
+from chatd.wire.json.requests import ErrorCode
 
 #: The version in which events are typed and requests have answers.
 BOT = 2
 
-#: The program that a connection is at another server.
+#: The name, between servers, of the program that runs a relayed connection.
 PROGRAM = "json"
 
 #: The answer of a full server.
-FULL_ANSWER = json.encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
+FULL_ANSWER = encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
 
 
 def turned_away(sentence: str) -> bytes:
-    """Return the answer to a client that may not come in at all, and why."""
+    """Return the answer to a client that is not admitted, with the reason."""
     code = int(ErrorCode.NOT_ALLOWED)
-    return json.encode({"isConnected": False, "errorCode": code, "error": sentence})
+    return encode({"isConnected": False, "errorCode": code, "error": sentence})
 
 
 #: The error code of each refusal of the chat, by its code word.
@@ -77,17 +81,17 @@ _ERRORS = {
 
 
 class _RemoteDoor:
-    """The door of a connection that came to another server, whose gate keeps it."""
+    """The gate's interface for a relayed connection, whose real gate is at its edge."""
 
     def reached(self) -> tuple[str, int]:
-        """Return an empty address: it is not known here."""
+        """Return an empty address: it is unknown here."""
         return "", 0
 
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Do nothing: a program's connection has no other way in."""
 
     def admit(self, operator: bool) -> str | None:
-        """Return None: the client is in already."""
+        """Return None: the client has already been admitted."""
         return None
 
 
@@ -110,21 +114,21 @@ class JsonProtocol(ProgramProtocol):
         super().__init__(host.clock, partial(JsonConversation, host, arrival))
 
 
-class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
-    """One client of either version; its first object says which.
+class JsonConversation(ProgramConversation[Object | BadObject]):
+    """A client of either version; its first object names the version.
 
-    ``proved`` is the account that it has proved to another server, if it came there.
+    ``proved`` is the account that the client has proved to its edge, if it is relayed.
     """
 
     def __init__(
         self, host: Host, arrival: Arrival, connection: Connection, proved: str = ""
     ) -> None:
         super().__init__(host, arrival, connection)
-        self._codec = json.JsonCodec()
+        self._codec = JsonCodec()
         self._version = 1
         self._proved = proved
 
-    def read(self, data: bytes) -> list[json.Object | json.BadObject]:
+    def read(self, data: bytes) -> list[Object | BadObject]:
         """Return the objects that these bytes complete."""
         return self._codec.receive_data(data)
 
@@ -132,49 +136,49 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
 
     @property
     def echoes_input(self) -> bool:
-        """True: a client gets no messages of its own; the answer says that they are stored."""
+        """True: a client does not receive its own messages; their answers confirm them."""
         return True
 
     @property
     def copy_per_room(self) -> bool:
-        """Whether it is a bot, which keeps track of rooms; the first clients show a person."""
+        """Whether it is a bot, which keeps track of rooms; the first clients are for people."""
         return self._version == BOT
 
     @property
     def closes_on_gap(self) -> bool:
-        """Whether it is a bot, which comes back and asks for what it missed."""
+        """Whether it is a bot, which reconnects and requests the missed events."""
         return self._version == BOT
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """Joined writes for bots; the first clients take one packet for one object."""
+        """Joined writes for bots; the first clients treat each packet as one object."""
         return self.outbox.send if self._version == BOT else self._send_singly
 
     def _send_singly(self, data: bytes) -> int:
         for line in data.splitlines(keepends=True):
             self.outbox.write(line)
-        return -1 if self.outbox.full else len(data)
+        return STALLED if self.outbox.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take; the outbox has what was sent singly."""
+        """Keep what ``send`` did not take; single writes are in the outbox already."""
         if self._version == BOT:
             self.outbox.stalled(data, taken)
 
     def style(self, preferences: Preferences) -> EventStyle | MessageStyle:
-        """Return typed events, or messages."""
+        """Return the style: typed events, or messages."""
         return EventStyle() if self._version == BOT else MessageStyle()
 
     # Requests -------------------------------------------------------------------------------------
 
-    def _answer(self, given: json.Id, **fields: object) -> None:
+    def _answer(self, given: requests.Id, **fields: object) -> None:
         answer: Fields = {"ok": True, **({} if given is None else {"id": given}), **fields}
-        self.write(json.encode(answer))
+        self.write(encode(answer))
 
-    def _error(self, code: ErrorCode, sentence: str, given: json.Id = None) -> None:
+    def _error(self, code: ErrorCode, sentence: str, given: requests.Id = None) -> None:
         answer: Fields = {"error": sentence, "errorCode": int(code)}
-        self.write(json.encode(answer if given is None else {**answer, "id": given}))
+        self.write(encode(answer if given is None else {**answer, "id": given}))
 
-    def refuse(self, request: json.Object | json.BadObject, refused: Refused) -> None:
+    def refuse(self, request: Object | BadObject, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
         log_wrong_password(refused, self.arrival.address)
@@ -186,49 +190,49 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
             answer: Fields = {"isConnected": False, "errorCode": int(code)}
             if self._version == BOT:
                 answer["error"] = refused.sentence
-            self.write(json.encode(answer))
+            self.write(encode(answer))
             return
-        asked = json.request_from(request.fields) if isinstance(request, json.Object) else None
+        asked = requests.request_from(request.fields) if isinstance(request, Object) else None
         self._error(code, refused.sentence, getattr(asked, "id", None))
 
-    async def serve(self, request: json.Object | json.BadObject) -> None:
-        """Do what an object asks for."""
-        if isinstance(request, json.BadObject):
+    async def serve(self, request: Object | BadObject) -> None:
+        """Carry out the request of an object."""
+        if isinstance(request, BadObject):
             self._error(ErrorCode.BROKEN, request.sentence)
             return
-        asked = json.request_from(request.fields)
+        asked = requests.request_from(request.fields)
         session = self.session
         match asked:
-            case json.BadRequest(code=code) if session is None and "username" in request.fields:
-                self.write(json.encode({"isConnected": False, "errorCode": int(code)}))
-            case json.BadRequest(sentence=sentence, code=code, id=given):
+            case requests.BadRequest(code=code) if session is None and "username" in request.fields:
+                self.write(encode({"isConnected": False, "errorCode": int(code)}))
+            case requests.BadRequest(sentence=sentence, code=code, id=given):
                 self._error(code, sentence, given)
-            case json.Username():
+            case requests.Username():
                 await self._enter(asked)
-            case json.DisconnectRequest():
+            case requests.DisconnectRequest():
                 self._disconnect()
-            case json.Ping(value=value, id=given):
+            case requests.Ping(value=value, id=given):
                 self._answer(given, pong=value)
             case _ if session is None:
                 self._error(ErrorCode.OUT_OF_TURN, "Say who you are first: a username.")
-            case json.Say(message=text, sender=sender, dm=dm):
+            case requests.Say(message=text, sender=sender, dm=dm):
                 await self._say(session, text, sender, dm, None, None)
-            case json.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
+            case requests.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
                 await self._say(session, text, sender, dm, room, given)
-            case json.Join(room=room, key=key, id=given):
+            case requests.Join(room=room, key=key, id=given):
                 joined = self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
-            case json.Leave(room=room, id=given):
+            case requests.Leave(room=room, id=given):
                 where = self.host.chat.find_room(room, session.person)
                 self.host.chat.part(session.person, where, "", self.host.now())
                 self._answer(given, room=where.name.shown)
-            case json.History():
+            case requests.History():
                 await self._history(session, asked)
-            case json.Users(room=room, id=given):
+            case requests.Users(room=room, id=given):
                 where = self.host.chat.find_room(room, session.person)
                 count, users = len(where.members), _users(where, self.host.now())
                 self._answer(given, room=where.name.shown, count=count, users=users)
-            case json.Topic(room=room, topic=topic, id=given):
+            case requests.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
                 set_topic(self.host.chat, session.person, where, topic, self.host.now())
                 self._answer(given, room=where.name.shown)
@@ -236,7 +240,7 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
     def _room(self, session: Session, room: str | None) -> Room:
         return self.host.chat.find_room(room, session.person) if room else session.room()
 
-    async def _enter(self, who: json.Username) -> None:
+    async def _enter(self, who: requests.Username) -> None:
         if self.session is not None:
             self._error(ErrorCode.OUT_OF_TURN, f"You are {self.session.person.nick} already.")
             return
@@ -260,13 +264,13 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
             host.chat.join(session, lobby.name.shown, now)
         if version == BOT:
             entered["room"] = session.focus.name.shown if session.focus else None
-        self.write(json.encode(entered))
+        self.write(encode(entered))
 
     async def _relay(
-        self, relay: Relay, visitor: Visitor, who: json.Username, server: str, account: str
+        self, relay: Relay, visitor: Visitor, who: requests.Username, server: str, account: str
     ) -> bool:
-        """Let a server run this for the owner of an account; return whether it does."""
-        begun = self.session is not None  # the program would have to begin anew
+        """Let a server run this for the owner of an account; return whether it does so."""
+        begun = self.session is not None  # the program would have to start over
         stream = None if begun else await relay.open(server, visitor, PROGRAM, {})
         if stream is None:
             return False
@@ -286,13 +290,13 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
         edge.begin(typed=self._unserved(who), input_ended=self._input_ended)
         return True
 
-    def _unserved(self, who: json.Username) -> bytes:
-        """Return the first object, without its password, and all that followed it."""
-        first = json.Object({"username": who.username, "version": who.version})
+    def _unserved(self, who: requests.Username) -> bytes:
+        """Return the first object, without its password, and everything after it."""
+        first = Object({"username": who.username, "version": who.version})
         objects = b""
         for request in (first, *self.take_pending()):
-            if isinstance(request, json.Object):
-                objects += json.encode(request.fields)
+            if isinstance(request, Object):
+                objects += encode(request.fields)
             else:
                 self._error(ErrorCode.BROKEN, request.sentence)
         return objects + self._codec.unfinished
@@ -300,7 +304,7 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
     def _disconnect(self) -> None:
         if self.session is not None:
             self.session.catch_up()
-        self.write(json.encode({"disconnect": True}))
+        self.write(encode({"disconnect": True}))
         if self.session is not None:
             self.host.chat.leave(self.session, "", self.host.now())
         self.close()
@@ -312,7 +316,7 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
         sender: str | None,
         dm: str | None,
         room: str | None,
-        given: json.Id,
+        given: requests.Id,
     ) -> None:
         if sender is not None and names.nick(sender).key != session.person.name.key:
             self._error(ErrorCode.NOT_YOU, f"You are {session.person.nick}, not {sender}.", given)
@@ -335,7 +339,7 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
         where = self._room(session, room)
         say(self.host.chat, session, text, now, room=where, acknowledge=acknowledge)
 
-    async def _history(self, session: Session, asked: json.History) -> None:
+    async def _history(self, session: Session, asked: requests.History) -> None:
         where = self.host.chat.find_room(asked.room, session.person)
         rules.check_membership(where, session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
@@ -350,7 +354,7 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
 
 
 def _users(room: Room, now: float) -> list[Fields]:
-    """Return the first members of a room, with what others may know of them."""
+    """Return the first members of a room, with the fields that others may see."""
     return [
         {
             "nick": person.nick,

@@ -1,7 +1,7 @@
-"""The way in for netcat and every other client of plain lines: text in, text out.
+"""Line way in: plain lines of text, for netcat and similar clients.
 
-Nothing but text is on the wire.  When the peer turns out to be a telnet (it answers the gate's
-probe late, or negotiates by itself), the conversation goes on in the way in for telnet.
+Only text is on the wire.  When the peer turns out to be a telnet client (it answers the gate's
+probe late, or negotiates by itself), the conversation continues in the way in for telnet.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from chatd.wire.line import truncate
 
 #: The first byte of every telnet command (RFC 854).
 _IAC = b"\xff"
-#: A telnet command that negotiates an option: IAC, and one of WILL, WONT, DO and DONT.
+#: The beginning of a telnet negotiation: IAC, and one of WILL, WONT, DO and DONT.
 _NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe]")
 
 
@@ -38,14 +38,14 @@ def recognises(data: bytes) -> bool | None:
 class LineProtocol(LineReceiver):
     """A connection of plain lines, each of which goes to a conversation.
 
-    It is the program of its own connection, until the way in for telnet takes that over; another
-    server's may take its place for a while.
+    It is the program of its own connection, until the way in for telnet takes over; another
+    server's program may replace it for a while.
 
     It differs from Twisted's `LineReceiver` in four points:
 
     - A line ends with LF or CR LF; `lineReceived` gets it without either.
-    - A line longer than ``MAX_LENGTH`` is cut there and costs nobody the connection.
-    - A negotiation of telnet in line mode passes the connection on to the way in for telnet.
+    - A line longer than ``MAX_LENGTH`` is cut there, and does not end the connection.
+    - A telnet negotiation in line mode hands the connection to the way in for telnet.
     - A chunk is split into its lines once.  Twisted's own copies the rest of the chunk for every
       line, which is quadratic: 64 KiB of line ends take a fifth of a second.
 
@@ -71,9 +71,9 @@ class LineProtocol(LineReceiver):
     def connectionMade(self) -> None:
         """Begin the conversation."""
         assert self.transport is not None  # Twisted's promise
-        # The conversation pauses and resumes the transport, but not this protocol: it takes the
-        # lines that are left of a chunk and keeps them itself.  It resumes reading in the middle of
-        # its own work, where no line may arrive before `TransportConnection.resume` returns.
+        # The conversation pauses and resumes the transport, but not this protocol: it accepts the
+        # remaining lines of a chunk and keeps them itself.  It resumes reading in the middle of its
+        # own work, where no line may arrive before `TransportConnection.resume` returns.
         self._connection.connect(self.transport, self._host.clock)
         self.conversation = Conversation(self._host, self._connection, self)
         self.conversation.begin(Visitor(address=self._arrival.address))
@@ -105,7 +105,7 @@ class LineProtocol(LineReceiver):
         if self._negotiates(data) and self._pass_to_telnet(data):
             return
         self._split(data)
-        if self._busyReceiving:  # called by a method that receives something; the loop goes on
+        if self._busyReceiving:  # called by a method that receives something; the loop continues
             return
         self._busyReceiving = True
         lines = self._whole_lines
@@ -146,7 +146,7 @@ class LineProtocol(LineReceiver):
             self.lineLengthExceeded(line + self.delimiter + self.clearLineBuffer())
 
     def _receive_unfinished(self) -> bool:
-        """Receive a line whose end has not come if it is too long already; return whether it is."""
+        """Receive an incomplete line if it is already too long; return whether it is."""
         line, self._buffer = self._buffer, b""
         if self._skipping:
             self._buffer = line[-len(self.delimiter) :]  # may begin a line end or a negotiation
@@ -169,8 +169,10 @@ class LineProtocol(LineReceiver):
         if conversation is None:
             return False
         held = self.clearLineBuffer() + data
-        if self._skipping:  # the rest of the long line is not wanted
-            held = held[held.index(_IAC) :]
+        negotiation = _NEGOTIATION.search(held)
+        if self._skipping and negotiation is not None:  # the rest of the long line is not wanted
+            line_end = held.find(self.delimiter, 0, negotiation.start())
+            held = held[line_end + 1 if line_end >= 0 else negotiation.start() :]
         self.conversation = None
         self._arrival.door.become("telnet", conversation, held)
         return True
@@ -188,7 +190,7 @@ class LineProtocol(LineReceiver):
             program.data_received(f"{text}\n".encode())
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Take the first ``MAX_LENGTH`` bytes of a long line as a line, and skip the rest of it.
+        """Use the first ``MAX_LENGTH`` bytes of a long line as a line, and skip the rest of it.
 
         :param line: The long line, or its beginning, and all that was received after it.
         """
@@ -202,7 +204,7 @@ class LineProtocol(LineReceiver):
     def sendLine(self, line: bytes) -> None:
         """Send a line, given without its end.
 
-        It goes out by the conversation, whose outbox overtakes what the transport still holds.
+        It is written by the conversation, as its outbox would overtake bytes in the transport.
         """
         if self.conversation is not None:
             self.conversation.write(line + self.delimiter)
@@ -227,10 +229,10 @@ class LineProtocol(LineReceiver):
         """Do nothing: plain lines have no interrupt."""
 
     def answered(self) -> None:
-        """Do nothing: the client is asked for no sign of life."""
+        """Do nothing: the client is never asked for a sign of life."""
 
     def ready(self) -> None:
-        """Let the conversation go on: the connection has room again."""
+        """Let the conversation continue: the connection has room again."""
         if self.conversation is not None:
             self.conversation.ready()
 
@@ -240,7 +242,7 @@ class LineProtocol(LineReceiver):
             self.conversation.input_ended()
 
     def lost(self) -> None:
-        """End the conversation, whose connection is gone."""
+        """End the conversation: the connection is gone."""
         if self.conversation is not None:
             self.conversation.connection_lost()
             self.conversation = None

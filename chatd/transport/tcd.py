@@ -1,8 +1,8 @@
-"""The way in for clients of the socket assignment: many rooms on one connection, by header lines.
+"""TCD way in: for clients of the socket assignment, many rooms on one connection, by header lines.
 
 docs/protocol.rst, "The socket assignment's protocol".  The connection is the identity; its JOIN_IDs
-are unguessable, so one may be used from another connection.  Rooms and people are those of all ways
-in.
+are unguessable, so one may be used from another connection.  Rooms and people are shared with all
+ways in.
 """
 
 from __future__ import annotations
@@ -28,46 +28,48 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import ProgramProtocol
 from chatd.transport.conversation.program import ProgramConversation
 from chatd.transport.host import Host
-from chatd.wire.tcd import codec as tcd
+from chatd.wire.tcd import answers, requests
+from chatd.wire.tcd.codec import TcdCodec
 from chatd.wire.tcd.events import TcdStyle
+from chatd.wire.tcd.requests import ErrorCode
 
-#: Memberships that a connection has or had and are remembered; a person may be in fewer than half
-#: as many rooms.
+#: The most current and past memberships that are kept for a connection; a person may be in fewer
+#: than half as many rooms.
 MEMBERSHIPS = 2 * ROOMS_PER_PERSON + 1
 
 #: The answer of a full server.
-FULL_ANSWER = tcd.error(tcd.ErrorCode.SERVER_FULL, tcd.ErrorCode.SERVER_FULL.sentence)
+FULL_ANSWER = answers.error(ErrorCode.SERVER_FULL, ErrorCode.SERVER_FULL.sentence)
 
 
 def turned_away(sentence: str) -> bytes:
-    """Return the answer to a client that may not come in at all, and why."""
-    return tcd.error(tcd.ErrorCode.NOT_ALLOWED, sentence)
+    """Return the answer to a client that is not admitted, with the reason."""
+    return answers.error(ErrorCode.NOT_ALLOWED, sentence)
 
 
 #: The error code of each refusal of the chat, by its code word.
 _ERRORS = {
-    "bad-nick": tcd.ErrorCode.BAD_NAME,
-    "bad-room": tcd.ErrorCode.BAD_ROOM,
-    "nick-taken": tcd.ErrorCode.NAME_TAKEN,
-    "no-such-room": tcd.ErrorCode.NO_SUCH_ROOM,
-    "not-in-room": tcd.ErrorCode.NOT_IN_ROOM,
-    "wrong-join-id": tcd.ErrorCode.WRONG_JOIN_ID,
-    "private": tcd.ErrorCode.NOT_ALLOWED,
-    "muted": tcd.ErrorCode.NOT_ALLOWED,
-    "banned": tcd.ErrorCode.NOT_ALLOWED,
-    "key-needed": tcd.ErrorCode.NOT_ALLOWED,
-    "not-invited": tcd.ErrorCode.NOT_ALLOWED,
-    "slow": tcd.ErrorCode.TOO_FAST,
+    "bad-nick": ErrorCode.BAD_NAME,
+    "bad-room": ErrorCode.BAD_ROOM,
+    "nick-taken": ErrorCode.NAME_TAKEN,
+    "no-such-room": ErrorCode.NO_SUCH_ROOM,
+    "not-in-room": ErrorCode.NOT_IN_ROOM,
+    "wrong-join-id": ErrorCode.WRONG_JOIN_ID,
+    "private": ErrorCode.NOT_ALLOWED,
+    "muted": ErrorCode.NOT_ALLOWED,
+    "banned": ErrorCode.NOT_ALLOWED,
+    "key-needed": ErrorCode.NOT_ALLOWED,
+    "not-invited": ErrorCode.NOT_ALLOWED,
+    "slow": ErrorCode.TOO_FAST,
 }
 
 
-#: Refusals whose sentence for people tells them to do what this protocol cannot.
+#: Refusals whose sentence for people suggests something that this protocol cannot do.
 _SENTENCES = {"key-needed": "That room needs a key, which this protocol cannot give."}
 
 
 @dataclass(slots=True)
 class JoinIds:
-    """The table of JOIN_IDs, which all connections of this way in share.
+    """The table of JOIN_IDs, shared by all connections of this way in.
 
     ``joined`` has the conversation and the room of every JOIN_ID in use; ``kill`` stops the server
     where KILL_SERVICE is allowed.
@@ -80,7 +82,7 @@ class JoinIds:
 
 @dataclass(slots=True)
 class _Membership:
-    """A room that a connection is in, or was in: its JOIN_ID stays for a repeated LEAVE."""
+    """A room that a connection is or was in: its JOIN_ID is kept for a repeated LEAVE."""
 
     room: Room
     join_id: int
@@ -99,7 +101,7 @@ class TcdProtocol(ProgramProtocol):
         super().__init__(host.clock, partial(TcdConversation, host, arrival, join_ids))
 
 
-class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
+class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
     """One client, with its memberships in rooms."""
 
     _log = Logger()
@@ -109,16 +111,16 @@ class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
     ) -> None:
         super().__init__(host, arrival, connection)
         self._join_ids = join_ids
-        self._codec = tcd.TcdCodec()
+        self._codec = TcdCodec()
         self._memberships: dict[int, _Membership] = {}
         self._style = TcdStyle(host.chat.number_of, self._private_ref)
 
-    def read(self, data: bytes) -> list[tcd.Request | tcd.Bad]:
+    def read(self, data: bytes) -> list[requests.Request | requests.Bad]:
         """Return the requests that these bytes complete."""
         return self._codec.receive_data(data)
 
-    def read_end(self) -> list[tcd.Request | tcd.Bad]:
-        """Return the request that is complete but for its end."""
+    def read_end(self) -> list[requests.Request | requests.Bad]:
+        """Return the request that lacks only its end."""
         return self._codec.finish()
 
     @property
@@ -127,11 +129,11 @@ class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
         return self._codec.pending
 
     def style(self, preferences: Preferences) -> TcdStyle:
-        """Return the style of CHATs; there is nothing to prefer."""
+        """Return the style of CHATs; preferences have no effect on it."""
         return self._style
 
     def _private_ref(self, sender: str) -> int:
-        """Return a room that is shared with a sender, or any of this connection."""
+        """Return the ROOM_REF of a room shared with a sender, or of any room of this connection."""
         if self.session is None:
             return 0
         other = self.host.chat.people.find(sender)
@@ -144,35 +146,35 @@ class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
         for membership in self._memberships.values():
             self._join_ids.joined.pop(membership.join_id, None)
 
-    def refuse(self, request: tcd.Request | tcd.Bad, refused: Refused) -> None:
+    def refuse(self, request: requests.Request | requests.Bad, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
-        code = _ERRORS.get(refused.code, tcd.ErrorCode.REFUSED)
-        self.write(tcd.error(code, _SENTENCES.get(refused.code, refused.sentence)))
+        code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
+        self.write(answers.error(code, _SENTENCES.get(refused.code, refused.sentence)))
         if self.session is None and refused.code in FINAL_REFUSALS:
             self.close()
 
-    async def serve(self, request: tcd.Request | tcd.Bad) -> None:
-        """Do what a request asks for."""
+    async def serve(self, request: requests.Request | requests.Bad) -> None:
+        """Carry out a request."""
         match request:
-            case tcd.Bad(code=code, sentence=sentence):
-                self.write(tcd.error(code, sentence))
-            case tcd.Helo(text=text):
+            case requests.Bad(code=code, sentence=sentence):
+                self.write(answers.error(code, sentence))
+            case requests.Helo(text=text):
                 host, port = self.arrival.door.reached()
-                self.write(tcd.helo(text, host, port, self._join_ids.student_id))
-            case tcd.KillService():
+                self.write(answers.helo(text, host, port, self._join_ids.student_id))
+            case requests.KillService():
                 self._kill()
-            case tcd.Join(room=room, nick=nick):
+            case requests.Join(room=room, nick=nick):
                 await self._join(room, nick)
-            case tcd.Leave():
+            case requests.Leave():
                 self._leave(request)
-            case tcd.Say():
+            case requests.Say():
                 self._say(request)
-            case tcd.Disconnect():
+            case requests.Disconnect():
                 self._disconnect()
 
     def _kill(self) -> None:
         if self._join_ids.kill is None:
-            self.write(tcd.error(tcd.ErrorCode.NOT_ALLOWED, "This server is not stopped that way."))
+            self.write(answers.error(ErrorCode.NOT_ALLOWED, "This server is not stopped that way."))
         else:
             self._log.info("{address} sent KILL_SERVICE", address=self.arrival.address)
             self._join_ids.kill()
@@ -206,10 +208,10 @@ class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
         where = host.chat.join(session, room, now)
         membership = self._membership_in(where)
         address, port = self.arrival.door.reached()
-        self.write(tcd.joined(asked, address, port, where.number, membership.join_id))
+        self.write(answers.joined(asked, address, port, where.number, membership.join_id))
         if before is None:
             text = f"{session.person.nick} has joined this chatroom."
-            self.write(tcd.chat(where.number, session.person.nick, text))
+            self.write(answers.chat(where.number, session.person.nick, text))
 
     def membership(self, ref: int) -> _Membership | None:
         """Return the membership in the room with this ROOM_REF; None: this connection has none."""
@@ -227,7 +229,7 @@ class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
         return membership
 
     def _forget_memberships(self) -> None:
-        """Forget rooms that were left long ago: a repeated LEAVE is not answered any more."""
+        """Forget rooms that were left long ago: a repeated LEAVE is no longer answered."""
         for number, membership in list(self._memberships.items()):
             if len(self._memberships) < MEMBERSHIPS:
                 return
@@ -256,21 +258,21 @@ class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
             raise Refused("no-such-room", f"There is no room with ROOM_REF {ref}.")
         raise Refused("not-in-room", "You are not in that room.")
 
-    def _leave(self, request: tcd.Leave) -> None:
+    def _leave(self, request: requests.Leave) -> None:
         speaker, membership = self._find(request.ref, request.join_id, request.nick)
         session = speaker.session
         assert session is not None  # a connection with a membership has entered
         room, person = membership.room, session.person
         if person in room.members:
             room.audience.catch_up(session)
-        self.write(tcd.left(request.ref, request.join_id))
+        self.write(answers.left(request.ref, request.join_id))
         if person in room.members:
             self.host.chat.part(person, room, "", self.host.now())
             text = f"{person.nick} has left this chatroom."
-            speaker.write(tcd.chat(room.number, person.nick, text))
+            speaker.write(answers.chat(room.number, person.nick, text))
         membership.left = True
 
-    def _say(self, request: tcd.Say) -> None:
+    def _say(self, request: requests.Say) -> None:
         speaker, membership = self._find(request.ref, request.join_id, request.nick)
         session = speaker.session
         assert session is not None  # a connection with a membership has entered
@@ -283,6 +285,6 @@ class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
             nick = session.person.nick
             session.catch_up()
             for number in sorted(room.number for room in session.person.rooms.values()):
-                self.write(tcd.chat(number, nick, f"{nick} has left this chatroom."))
+                self.write(answers.chat(number, nick, f"{nick} has left this chatroom."))
             self.host.chat.leave(session, "", self.host.now())
         self.close()

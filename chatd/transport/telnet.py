@@ -1,4 +1,4 @@
-"""The way in for telnets: a terminal where the client lets us draw it, plain lines elsewhere."""
+"""Telnet way in: a terminal where the client lets the server draw it, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from chatd.wire.telnet.codec import (
     is_telnet,
 )
 
-#: Seconds that a client has to answer what it was offered before it is greeted as it is; a later
-#: answer still counts.
+#: Seconds that a client has to answer the offered options before it is greeted; later answers still
+#: count.
 SETTLE_SECONDS = 0.4
 
 
 def recognises(data: bytes) -> bool | None:
-    """Whether a client that speaks first is a telnet: it begins with a command."""
+    """Return whether a client that speaks first is a telnet client: it begins with a command."""
     return is_telnet(data)
 
 
 class Lines(Plain):
-    """Plain lines of a telnet, which can be asked not to show what is typed."""
+    """Plain lines of a telnet client, which can be asked not to echo the input."""
 
     __slots__ = ("_hide",)
 
@@ -52,22 +52,22 @@ class Lines(Plain):
         self._hide = hide
 
     def ask(self, question: str, *, secret: bool) -> str:
-        """Ask on a line of its own."""
+        """Ask on a separate line."""
         if secret:
             self._hide(True)
         return f"{question}? An empty line calls it off."
 
     def answered(self) -> None:
-        """Let the client show again what is typed."""
+        """Let the client echo the input again."""
         self._hide(False)
 
 
 @implementer(IHalfCloseableProtocol)
 class TelnetProtocol(Protocol):
-    """One telnet connection, new or taken over from the way in for plain lines.
+    """A telnet connection, new or taken over from the way in for plain lines.
 
-    It is also the program that takes what is typed, unless another server runs the conversation;
-    the commands of telnet are answered here in any case.
+    It is also the program that handles the input, unless another server runs the conversation;
+    telnet commands are always answered here.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class TelnetProtocol(Protocol):
         self.conversation = conversation
 
     def connectionMade(self) -> None:
-        """Offer what the server can do, and let the user enter once the client has answered."""
+        """Offer the server's options, and let the user enter once the client has answered."""
         assert self.transport is not None  # Twisted's promise
         if self.conversation is None:
             self._connection = TransportConnection()
@@ -95,7 +95,7 @@ class TelnetProtocol(Protocol):
             self._settling = self._host.clock.callLater(SETTLE_SECONDS, self._settled)
         else:
             connection = self.conversation.connection
-            assert isinstance(connection, TransportConnection)  # that of plain lines
+            assert isinstance(connection, TransportConnection)  # the program of plain lines
             self._connection = connection
             is_run_here = connection.program is self.conversation.program
             self.conversation.continue_in(self)
@@ -106,7 +106,7 @@ class TelnetProtocol(Protocol):
         self._reply()
 
     def _settled(self) -> None:
-        """Let the user enter: the client has said what it can do, or had its time."""
+        """Let the user enter: the client has answered, or its time is up."""
         if self._settling is None:
             return
         if self._settling.active():
@@ -124,17 +124,17 @@ class TelnetProtocol(Protocol):
             self.conversation.check()
 
     def _hide(self, hide: bool) -> None:
-        """Let the client show what is typed no more, or again."""
+        """Let the client stop or resume echoing the input."""
         if hide:
             self._codec.hide_typing()
         elif self._codec.show_typing() and self.conversation is not None:
-            self.conversation.outbox.write(b"\r\n")  # Enter was not shown either
+            self.conversation.outbox.write(b"\r\n")  # Enter was not echoed either
         self._reply()
 
     # Twisted --------------------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
-        """Answer the commands of the protocol; the rest is what was typed."""
+        """Answer the commands of the protocol, and handle the rest as typed."""
         for value in self._codec.receive_data(data):
             if self.conversation is not None and not self.conversation.lost:
                 self._take(self.conversation, value)
@@ -168,21 +168,21 @@ class TelnetProtocol(Protocol):
                 self._quit(conversation)
 
     def _quit(self, conversation: Conversation) -> None:
-        """Let the user leave; another server is told so by the command."""
+        """Let the user leave; a server that runs the conversation is sent /quit."""
         if self._connection.program is self:
             conversation.quit()
         else:
             self._connection.program.data_received(b"/quit\n")
 
     def _set_kind(self, conversation: Conversation, name: str) -> None:
-        """Draw for the kind of terminal that the client has named."""
+        """Draw for the type of terminal that the client has named."""
         self._colours, self._ansi = kind(name)
         if self._terminal is not None:
             self._terminal.set_kind(colours=self._colours, ansi=self._ansi)
             conversation.use(self._terminal)
 
     def _set_mode(self, conversation: Conversation, on: bool) -> None:
-        """Draw the client's screen, or let the client draw it itself again."""
+        """Begin to draw the client's screen, or let the client draw it itself again."""
         if on and self._terminal is None:
             columns, rows = self._size
             self._terminal = Terminal(
@@ -221,7 +221,7 @@ class TelnetProtocol(Protocol):
     # Program --------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Take keys, or what completes lines."""
+        """Handle keys, or bytes of lines."""
         if self._terminal is not None:
             self._terminal.receive(data)
         elif self.conversation is not None:
@@ -234,7 +234,7 @@ class TelnetProtocol(Protocol):
                 conversation.deliver(TOO_LONG)
 
     def hand_over(self) -> bytes:
-        """Return what is typed and not entered, and forget it."""
+        """Return the unfinished input, and forget it."""
         if self._terminal is not None:
             return self._terminal.hand_over()
         typed, self._lines = self._lines.unfinished, LineCodec()
@@ -246,24 +246,24 @@ class TelnetProtocol(Protocol):
             self._terminal.resize(columns, rows)
 
     def interrupted(self) -> None:
-        """Do nothing: telnet's interrupt is a key here."""
+        """Do nothing: telnet's interrupt is handled as a key."""
 
     def answered(self) -> None:
-        """Do nothing: the client is asked for no sign of life."""
+        """Do nothing: the client is never asked for a sign of life."""
 
     def ready(self) -> None:
-        """Let the conversation go on: the connection has room again."""
+        """Let the conversation continue: the connection has room again."""
         if self.conversation is not None:
             self.conversation.ready()
 
     def input_ended(self) -> None:
-        """Take what has no line end as a line, then let the user leave."""
+        """Use the text without a line end as a line, then let the user leave."""
         if self.conversation is not None:
             self._take_lines(self.conversation, b"\n" if self._lines.unfinished else b"")
             self.conversation.input_ended()
 
     def lost(self) -> None:
-        """End the conversation, whose connection is gone."""
+        """End the conversation: the connection is gone."""
         if self._settling is not None and self._settling.active():
             self._settling.cancel()
         if self._terminal is not None:

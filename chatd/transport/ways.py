@@ -1,6 +1,6 @@
-"""Ways in: the table of their names, as ``--listen`` has them, and of what is behind each.
+"""Ways in: their names, as in ``--listen``, and their implementations.
 
-The gate asks them in this order whether the first bytes of a connection are theirs.
+The gate asks them in this order whether they recognise the first bytes of a connection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chatd.transport.ssh import shell
 from chatd.wire.json.codec import recognises as is_json
 from chatd.wire.tcd.codec import recognises as is_tcd
 
-#: Lets the gate find out the protocol.
+#: Lets the gate detect the protocol.
 AUTO = "auto"
 NAMES = (AUTO, "ssh", "telnet", "tcd", "json", "line")
 

@@ -3,8 +3,8 @@
 It knows haproxy's specification (proxy-protocol.txt) but not which peers to trust: the caller must
 use it only for the listed proxies.
 
-A header may come in any pieces, and the bytes after it are returned unchanged.  Bytes that are no
-header are reported at the first one that shows it, with a sentence for the log.
+A header may arrive in any pieces, and the bytes after it are returned unchanged.  Bytes that are
+not a header are reported at the first byte that shows it, with a sentence for the log.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Address:
 class Proxied:
     """A header, and the bytes after it.
 
-    Both addresses are None when the proxy connects for itself (a health check) or for a client
-    without an IP address: then the connection's own address counts.
+    Both addresses are None if the proxy connects for itself (a health check) or for a client
+    without an IP address: the connection's own address then counts.
     """
 
     source: Address | None
@@ -54,7 +54,7 @@ class Proxied:
 
 @dataclass(frozen=True, slots=True)
 class NotProxy:
-    """The bytes are no PROXY header, for this reason."""
+    """The bytes are not a PROXY header; ``reason`` says why."""
 
     reason: str
 

@@ -12,7 +12,7 @@ _UINT32: Final = struct.Struct(">L")
 
 
 class MalformedError(Exception):
-    """A packet that lacks a field its number promises: the peer's fault, in one sentence."""
+    """A packet that lacks a field required by its message number; the argument is a sentence."""
 
 
 def uint32(number: int) -> bytes:
@@ -21,7 +21,7 @@ def uint32(number: int) -> bytes:
 
 
 def string(data: bytes) -> bytes:
-    """Return bytes with their length in front."""
+    """Return bytes preceded by their length."""
     return _UINT32.pack(len(data)) + data
 
 

@@ -36,20 +36,19 @@ from chatd.clients.prompt.protocol import (
 )
 from chatd.clients.prompt.rooms import ROOMS, Rooms, message_rows
 from chatd.terminal.screen.screen import Screen
-from chatd.wire.tcd import codec as tcd
-from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.tcd import answers, replies
 from chatd.wire.tcd.replies import Chat, Joined
 from tests.support.displays import Display
 from tests.support.served import PATIENCE as TEST_PATIENCE
 from tests.support.served import Served
 from tests.support.tmux import Tmux, environment
 
-HELO = tcd_replies.helo("chatd-client")
-GREETING = tcd.helo("chatd-client", "10.0.0.1", 1134, "0")
-IN_ATTIC = tcd.joined("attic", "10.0.0.1", 1134, 1, 7)
-IN_CELLAR = tcd.joined("cellar", "10.0.0.1", 1134, 2, 8)
-JOIN = tcd_replies.join("attic", "ada")
-GOODBYE = tcd_replies.disconnect("ada")
+HELO = replies.helo("chatd-client")
+GREETING = answers.helo("chatd-client", "10.0.0.1", 1134, "0")
+IN_ATTIC = answers.joined("attic", "10.0.0.1", 1134, 1, 7)
+IN_CELLAR = answers.joined("cellar", "10.0.0.1", 1134, 2, 8)
+JOIN = replies.join("attic", "ada")
+GOODBYE = replies.disconnect("ada")
 
 
 class Rows:
@@ -143,12 +142,12 @@ def in_attic(somebody: Ada) -> Ada:
 def test_a_user_joins_a_room_sends_a_message_and_leaves(ada: Ada) -> None:
     in_attic(ada)
     ada.types("send attic hello there")
-    assert ada.sent() == tcd_replies.chat("1", "7", "ada", "hello there")
-    ada.receives(tcd.chat(1, "ada", "hello there"))
+    assert ada.sent() == replies.chat("1", "7", "ada", "hello there")
+    ada.receives(answers.chat(1, "ada", "hello there"))
     assert ada.sees() == ["[attic] ada: hello there"]
     ada.types("leave_chatroom attic")
-    assert ada.sent() == tcd_replies.leave("1", "7", "ada")
-    ada.receives(tcd.left(1, 7), tcd.chat(1, "ada", "ada has left this chatroom."))
+    assert ada.sent() == replies.leave("1", "7", "ada")
+    ada.receives(answers.left(1, 7), answers.chat(1, "ada", "ada has left this chatroom."))
     assert ada.sees() == ["-- You have left attic.", "[attic] ada has left this chatroom."]
     ada.types("send attic hello?")
     assert ada.sees() == ["-- You are not in attic; join it first."]
@@ -158,21 +157,21 @@ def test_a_user_joins_a_room_sends_a_message_and_leaves(ada: Ada) -> None:
 def test_messages_go_to_the_room_that_was_named(ada: Ada) -> None:
     in_attic(ada)
     ada.types("join cellar")
-    ada.receives(IN_CELLAR, tcd.chat(1, "bob", "up here"), tcd.chat(2, "eve", "down here"))
+    ada.receives(IN_CELLAR, answers.chat(1, "bob", "up here"), answers.chat(2, "eve", "down here"))
     assert ada.sees()[1:] == ["[attic] bob: up here", "[cellar] eve: down here"]
     ada.sent()
     ada.types("send cellar hello")
-    assert ada.sent() == tcd_replies.chat("2", "8", "ada", "hello")
+    assert ada.sent() == replies.chat("2", "8", "ada", "hello")
 
 
 def test_a_room_is_found_by_its_typed_name_and_by_the_servers_name(ada: Ada) -> None:
     ada.types("join ATTIC #1")
-    ada.receives(tcd.joined("attic 1", "10.0.0.1", 1134, 1, 7))
+    ada.receives(answers.joined("attic 1", "10.0.0.1", 1134, 1, 7))
     ada.sent()
     for room in ("ATTIC #1", "attic 1", "Attic 1", "attic #1"):
         ada.types(f"send {room} hello")
-        assert ada.sent() == tcd_replies.chat("1", "7", "ada", "hello")
-        ada.receives(tcd.chat(1, "ada", "hello"))
+        assert ada.sent() == replies.chat("1", "7", "ada", "hello")
+        ada.receives(answers.chat(1, "ada", "hello"))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +204,7 @@ def test_help_lists_every_command(ada: Ada) -> None:
 @pytest.mark.parametrize("word", ["leave attic", "/leave attic", "LEAVE_CHATROOM attic "])
 def test_commands_have_other_names(ada: Ada, word: str) -> None:
     in_attic(ada).types(word)
-    assert ada.sent() == tcd_replies.leave("1", "7", "ada")
+    assert ada.sent() == replies.leave("1", "7", "ada")
 
 
 # One after the other ------------------------------------------------------------------------------
@@ -214,10 +213,10 @@ def test_commands_have_other_names(ada: Ada, word: str) -> None:
 def test_a_message_typed_before_the_join_is_answered_waits_for_the_answer(ada: Ada) -> None:
     ada.types("join attic", "send attic one", "send attic two")
     assert ada.sent() == JOIN
-    ada.receives(IN_ATTIC, tcd.chat(1, "ada", "ada has joined this chatroom."))
-    assert ada.sent() == tcd_replies.chat("1", "7", "ada", "one")
-    ada.receives(tcd.chat(1, "bob", "one"), tcd.chat(1, "ada", "one"))
-    assert ada.sent() == tcd_replies.chat("1", "7", "ada", "two")
+    ada.receives(IN_ATTIC, answers.chat(1, "ada", "ada has joined this chatroom."))
+    assert ada.sent() == replies.chat("1", "7", "ada", "one")
+    ada.receives(answers.chat(1, "bob", "one"), answers.chat(1, "ada", "one"))
+    assert ada.sent() == replies.chat("1", "7", "ada", "two")
 
 
 def test_no_request_is_sent_before_the_server_has_answered_helo() -> None:
@@ -231,7 +230,7 @@ def test_no_request_is_sent_before_the_server_has_answered_helo() -> None:
 def test_a_server_that_does_not_know_helo_causes_no_error() -> None:
     piped = Ada(in_order=True)
     piped.types("join attic")
-    piped.receives(tcd.error(1, "Unknown message."))
+    piped.receives(answers.error(1, "Unknown message."))
     assert piped.sees() == []
     piped.receives(IN_ATTIC)
     piped.protocol.end_of_input()
@@ -243,7 +242,7 @@ def test_the_client_waits_only_once_for_a_server_without_echoes(piped: Ada) -> N
     assert piped.sent().count(b"CHAT: 1") == 1
     piped.clock.advance(ANSWER_SECONDS[Expected.ECHOED])
     assert piped.sent().count(b"CHAT: 1") == 2
-    piped.receives(tcd.error(12, "You are sending too fast."))
+    piped.receives(answers.error(12, "You are sending too fast."))
     piped.protocol.end_of_input()
     assert piped.hung_up_on() == 1
 
@@ -252,7 +251,7 @@ def test_a_join_that_is_not_answered_times_out(piped: Ada) -> None:
     piped.types("join attic", "join cellar")
     piped.clock.advance(ANSWER_SECONDS[Expected.JOINED])
     assert piped.sees() == ["-- The server has not answered."]
-    assert piped.sent() == JOIN + tcd_replies.join("cellar", "ada")
+    assert piped.sent() == JOIN + replies.join("cellar", "ada")
     piped.receives(IN_CELLAR)
     piped.protocol.end_of_input()
     assert piped.hung_up_on() == 1
@@ -281,9 +280,9 @@ def test_reading_pauses_while_many_lines_are_pending(piped: Ada) -> None:
 
 def test_an_error_of_the_server_is_shown_as_one_sentence(ada: Ada) -> None:
     ada.types("join attic")
-    ada.receives(tcd.error(10, "Somebody else has that CLIENT_NAME."))
+    ada.receives(answers.error(10, "Somebody else has that CLIENT_NAME."))
     ada.receives(b"ERROR_CODE:3\nERROR_DESCRIPTION:\n", b"LEFT_CHATROOM:\n")
-    ada.receives(b"JOINED_CHATROOM:a\nROOM_REF:1\n", tcd.left(9, 7))
+    ada.receives(b"JOINED_CHATROOM:a\nROOM_REF:1\n", answers.left(9, 7))
     assert ada.sees() == [
         "-- Somebody else has that CLIENT_NAME. (error 10)",
         "-- The server refuses that, and does not say why. (error 3)",
@@ -294,7 +293,7 @@ def test_an_error_of_the_server_is_shown_as_one_sentence(ada: Ada) -> None:
 
 
 def test_a_message_of_several_lines_is_a_block_below_its_sender(ada: Ada) -> None:
-    in_attic(ada).receives(tcd.chat(1, "bob", "look:\n  x = 1\n[attic] eve: boo"))
+    in_attic(ada).receives(answers.chat(1, "bob", "look:\n  x = 1\n[attic] eve: boo"))
     assert ada.sees() == [
         "[attic] bob:",
         "    look:",
@@ -313,7 +312,7 @@ def test_a_truncated_message_says_so() -> None:
 
 
 def test_a_room_that_was_not_joined_is_shown_by_its_number(ada: Ada) -> None:
-    ada.receives(tcd.chat(9, "bob", "hello"))
+    ada.receives(answers.chat(9, "bob", "hello"))
     assert ada.sees() == ["[room 9] bob: hello"]
 
 
@@ -352,8 +351,10 @@ def test_rooms_whose_names_differ_by_case_alone_are_distinguished() -> None:
 @pytest.mark.parametrize("word", ["disconnect", "quit", "/quit"])
 def test_messages_after_disconnect_are_shown_and_the_status_is_0(ada: Ada, word: str) -> None:
     in_attic(ada).types("send attic bye", word, "join cellar")
-    assert ada.sent() == tcd_replies.chat("1", "7", "ada", "bye") + GOODBYE
-    ada.receives(tcd.chat(1, "ada", "bye"), tcd.chat(1, "ada", "ada has left this chatroom."))
+    assert ada.sent() == replies.chat("1", "7", "ada", "bye") + GOODBYE
+    ada.receives(
+        answers.chat(1, "ada", "bye"), answers.chat(1, "ada", "ada has left this chatroom.")
+    )
     assert ada.sees() == ["[attic] ada: bye", "[attic] ada has left this chatroom."]
     assert ada.hung_up_on() == 0
     assert ada.sees() == []
@@ -366,7 +367,7 @@ def test_a_script_disconnects_once_its_requests_are_answered(piped: Ada) -> None
     assert piped.sent() == JOIN
     piped.receives(IN_ATTIC)
     assert GOODBYE not in piped.sent()
-    piped.receives(tcd.chat(1, "ada", "hello"))
+    piped.receives(answers.chat(1, "ada", "hello"))
     assert piped.sent() == GOODBYE
     assert piped.hung_up_on() == 0
 
@@ -374,7 +375,7 @@ def test_a_script_disconnects_once_its_requests_are_answered(piped: Ada) -> None
 @pytest.mark.parametrize("typed", ["join attic", "send attic hello", "nonsense"])
 def test_a_script_with_a_refused_request_has_status_1(piped: Ada, typed: str) -> None:
     piped.types(typed)
-    piped.receives(tcd.error(8, "A room cannot be called that."))
+    piped.receives(answers.error(8, "A room cannot be called that."))
     piped.protocol.end_of_input()
     assert piped.sent().endswith(GOODBYE)
     assert piped.hung_up_on() == 1
@@ -426,7 +427,7 @@ def test_with_pipes_lines_are_read_and_written_without_a_prompt() -> None:
     pipe.display.readConnectionLost()
     assert pipe.server.value() == JOIN
     pipe.protocol.dataReceived(IN_ATTIC)
-    pipe.protocol.dataReceived(tcd.chat(1, "ada", "\ufffdhello"))
+    pipe.protocol.dataReceived(answers.chat(1, "ada", "\ufffdhello"))
     assert pipe.server.value().endswith(GOODBYE)
     assert pipe.stdio.value().decode() == "-- You are in attic now.\n[attic] ada: \ufffdhello\n"
     pipe.protocol.connectionLost()
@@ -493,7 +494,7 @@ def test_a_half_typed_line_stays_below_received_messages() -> None:
     tty.types("join attic\r")
     tty.protocol.dataReceived(IN_ATTIC)
     tty.types("send attic half a 日本")
-    tty.protocol.dataReceived(tcd.chat(1, "bob", "one\ntwo"))
+    tty.protocol.dataReceived(answers.chat(1, "bob", "one\ntwo"))
     assert tty.shows() == [
         "-- You are ada.",
         "-- You are in attic now.",

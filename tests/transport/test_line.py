@@ -362,6 +362,16 @@ def test_a_telnet_may_negotiate_in_a_line_that_is_too_long(server: MemoryServer,
     assert b"\xff" in ada.receives()
 
 
+def test_lines_between_a_line_that_is_too_long_and_a_negotiation_are_said(
+    server: MemoryServer,
+) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
+    ada.sends(b"x" * 2 * LINE_BYTES), ada.sends(b"xx\r\nhello\r\n" + NEGOTIATES + b"there\r\n")
+    said = b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\nada: there\r\n"
+    assert bob.receives() == said
+
+
 def test_text_before_a_negotiation_belongs_to_its_line(server: MemoryServer) -> None:
     bob, ada = server.enters("bob"), server.enters("ada")
     bob.receives()

@@ -31,7 +31,7 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """Return how it is written."""
+        """Return the syntax of the command."""
         return f"{self.verb.value} {self.arguments}".rstrip()
 
 
@@ -75,7 +75,7 @@ def read(line: str) -> ParsedCommand | NotACommand:
 
 
 def may_hold_secret(line: str) -> bool:
-    """Return whether a line may contain a password, and has to be left out of the line history.
+    """Return whether a line may contain a password, and must be left out of the line history.
 
     None of these is a command here, but users of other clients type them by habit.
     """

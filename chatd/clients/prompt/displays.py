@@ -1,7 +1,7 @@
 """Displays: the user's side of a `PromptProtocol`, a drawn terminal or pipes with plain lines.
 
-They connect keys, the line being typed and the screen to the protocol; they must not know what is
-sent to the server.
+They connect keys, the line being typed and the screen to the protocol; they must not know the
+requests to the server.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ HOW_TO_LEAVE = "disconnect or Ctrl-D leaves."
 
 @implementer(IHalfCloseableProtocol)
 class _Display(Protocol):
-    """What both displays have: a `PromptProtocol`, and an end after everything has been written.
+    """The base of both displays: it has a `PromptProtocol`, and ends after all output is written.
 
     ``done`` is then called with the exit status.
     """
@@ -65,17 +65,17 @@ class _Display(Protocol):
 
     @property
     def protocol(self) -> PromptProtocol:
-        """The connection with the server, which is set before anything is typed."""
+        """The connection to the server, which is set before any input arrives."""
         assert self._protocol is not None
         return self._protocol
 
     def begin(self, talk: PromptProtocol) -> None:
-        """Set the protocol; to be called before there is anything to read."""
+        """Set the protocol; to be called before any input arrives."""
         self._protocol = talk
 
     @property
     def _producer(self) -> IPushProducer:
-        """The transport as a push producer; Twisted declares it as less."""
+        """The transport as a push producer; Twisted declares a narrower type."""
         return cast(IPushProducer, self.transport)
 
     def write(self, data: bytes) -> None:
@@ -95,7 +95,7 @@ class _Display(Protocol):
         """Ignore it: a terminal is never paused."""
 
     def disconnected(self, status: int) -> None:
-        """Write what is left, then end with this status."""
+        """Write the pending output, then end with this status."""
         self._status = status
         if self._write_closed or self.transport is None:
             self._done(1)
@@ -107,7 +107,7 @@ class _Display(Protocol):
         self.protocol.end_of_input()
 
     def writeConnectionLost(self) -> None:
-        """Disconnect: nothing reads the output any more."""
+        """Disconnect: the output is no longer read."""
         self._write_closed = True
         self.protocol.disconnect()
 
@@ -176,8 +176,8 @@ class TerminalDisplay(_Display):
     def connectionMade(self) -> None:
         """Show the greeting, and draw the prompt.
 
-        The greeting is there so that the prompt is never alone on a new screen: tmux would keep a
-        copy of it above whenever it is erased.
+        Because of the greeting, the prompt is never alone on a new screen: tmux would keep a copy
+        of it above whenever it is erased.
         """
         self.show([f"-- {self._greeting}"])
         self._refresh()
@@ -245,7 +245,7 @@ class TerminalDisplay(_Display):
                 self.protocol.show_notice(PASTE_CUT)
 
     def _interrupt(self) -> None:
-        """Handle Ctrl-C on an empty line: show how to leave, or abort if that was asked before."""
+        """Handle Ctrl-C on an empty line: show how to leave, or abort if already disconnecting."""
         if self.protocol.is_disconnecting:
             self.protocol.disconnect()
         else:

@@ -29,7 +29,7 @@ from chatd.terminal.screen.typewriter import LineModeScreen
 
 #: Seconds to connect to the server.
 CONNECT_SECONDS = 15
-#: The size that programs assume of a terminal that tells none.
+#: The size that programs assume if a terminal does not report one.
 COLUMNS, ROWS = 80, 24
 #: Exit status that shells use for a program that Ctrl-C ended: 128 and the number of SIGINT.
 INTERRUPTED: Final = 130
@@ -132,7 +132,7 @@ class Program:
         if self._terminal is not None:
             tty.setraw(_STDIN, termios.TCSANOW)
             signal.signal(signal.SIGWINCH, self._resized)
-        opened: Any = StandardIO  # mypy takes it for the one of Windows
+        opened: Any = StandardIO  # mypy assumes the Windows one
         stdio = opened(self._display, os.dup(_STDIN), os.dup(_STDOUT), self._reactor)
         # The server waits while what it sends can't be written.
         stdio.registerProducer(self._protocol.transport, True)
@@ -147,7 +147,7 @@ class Program:
         self._end(1)
 
     def _bug(self, failure: Failure) -> None:
-        """Report a bug of ours, and end."""
+        """Report a bug, and end."""
         failure.printTraceback(sys.stderr)
         self._end(1)
 

@@ -1,6 +1,6 @@
 """Prompt protocol: one connection to a server of the socket assignment.
 
-It sends what is typed and handles the replies.  It knows commands and what answers them; it must
+It sends the user's requests and handles the replies.  It knows commands and their replies; it must
 not know how anything is shown.
 """
 
@@ -26,19 +26,19 @@ from zope.interface import implementer
 from chatd.clients.prompt.commands import NotACommand, ParsedCommand, Verb, help_rows, read
 from chatd.clients.prompt.pending_request import ANSWER_SECONDS, Expected, PendingRequest
 from chatd.clients.prompt.rooms import JoinedRoom, Rooms, message_rows
-from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.tcd import replies
 from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply, ReplyCodec
 
 #: Seconds of silence after which a message is complete although its blank line is missing.
 SILENCE_SECONDS = 0.3
 #: Seconds that a server has to close the connection after DISCONNECT.
 GOODBYE_SECONDS = 3.0
-#: Typed lines that wait for the answer to an earlier one; beyond it no more should be read.
+#: Typed lines that may wait for the answer to an earlier one; beyond it no more should be read.
 PENDING_LINES = 100
 
 
 class Display(Interface):
-    """The user's side: what shows rows and reads lines."""
+    """The user's side: shows rows and reads lines."""
 
     def show(self, rows: Sequence[str]) -> None:
         """Show rows."""
@@ -59,7 +59,7 @@ class _Phase(Enum):
 
 
 class _Stream(ITCPTransport, IConsumer):
-    """A TCP transport, which is a consumer too; Twisted declares it as less."""
+    """A TCP transport, which is a consumer too; Twisted declares a narrower type."""
 
 
 @implementer(IPushProducer)
@@ -97,7 +97,7 @@ class PromptProtocol(Protocol):
     def connectionMade(self) -> None:
         """Send HELO: a server with several protocols waits for the client's first bytes."""
         self._stream.registerProducer(self, True)
-        self._request(PendingRequest(Expected.GREETED), tcd_replies.helo("chatd-client"))
+        self._request(PendingRequest(Expected.GREETED), replies.helo("chatd-client"))
 
     def dataReceived(self, data: bytes) -> None:
         """Handle the replies that these bytes complete."""
@@ -110,7 +110,7 @@ class PromptProtocol(Protocol):
         self._handle_replies(self._codec.finish())
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Handle what is left of the last reply, and end."""
+        """Handle the rest of the last reply, and end."""
         _cancel(self._silence_timeout)
         _cancel(self._answer_timeout)
         self._lines.clear()
@@ -134,7 +134,7 @@ class PromptProtocol(Protocol):
         """Send nothing more; `connectionLost` follows."""
         self._paused = True
 
-    # What is typed --------------------------------------------------------------------------------
+    # Input --------------------------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
@@ -158,7 +158,7 @@ class PromptProtocol(Protocol):
             self._run_lines()
 
     def show_error(self, sentence: str) -> None:
-        """Show why something cannot be done."""
+        """Show an error."""
         self._refused = True
         self.show_notice(sentence)
 
@@ -175,7 +175,7 @@ class PromptProtocol(Protocol):
         self._lines.clear()
         _cancel(self._answer_timeout)
         self._stream.unregisterProducer()
-        self._send(tcd_replies.disconnect(self._name))
+        self._send(replies.disconnect(self._name))
         self._answer_timeout = self._clock.callLater(GOODBYE_SECONDS, self._stream.abortConnection)
 
     def _run_lines(self) -> None:
@@ -196,7 +196,7 @@ class PromptProtocol(Protocol):
     def _run_command(self, verb: Verb, rest: str) -> None:
         match verb:
             case Verb.JOIN:
-                request = tcd_replies.join(rest, self._name)
+                request = replies.join(rest, self._name)
                 self._request(PendingRequest(Expected.JOINED, rest), request)
             case Verb.SEND:
                 self._say(rest)
@@ -215,7 +215,7 @@ class PromptProtocol(Protocol):
         if not text:
             self.show_error(f"There is no text for {room}; the command is: send ROOM TEXT")
             return
-        request = tcd_replies.chat(joined.ref, joined.join_id, self._name, text)
+        request = replies.chat(joined.ref, joined.join_id, self._name, text)
         if self._echoes:
             self._request(PendingRequest(Expected.ECHOED, ref=joined.ref, text=text), request)
         else:
@@ -224,7 +224,7 @@ class PromptProtocol(Protocol):
     def _leave(self, room: str) -> None:
         joined = self._find_room(room)
         if joined is not None:
-            request = tcd_replies.leave(joined.ref, joined.join_id, self._name)
+            request = replies.leave(joined.ref, joined.join_id, self._name)
             self._request(PendingRequest(Expected.LEFT), request)
 
     def _find_room(self, room: str) -> JoinedRoom | None:
@@ -233,7 +233,7 @@ class PromptProtocol(Protocol):
             self.show_error(f"You are not in {room}; join it first.")
         return joined
 
-    # What is answered -----------------------------------------------------------------------------
+    # Replies -----------------------------------------------------------------------------
 
     def _request(self, pending: PendingRequest, request: bytes) -> None:
         """Send a request; further lines wait for its answer."""
@@ -260,8 +260,8 @@ class PromptProtocol(Protocol):
             _cancel(self._answer_timeout)
             self._run_lines()
 
-    def _handle_replies(self, replies: Sequence[Reply]) -> None:
-        for reply in replies:
+    def _handle_replies(self, received: Sequence[Reply]) -> None:
+        for reply in received:
             pending = self._pending
             self._show(reply)
             if pending is not None and pending.is_answered_by(reply):
@@ -293,7 +293,7 @@ class PromptProtocol(Protocol):
             self.show_notice(sentence)
 
     def show_notice(self, sentence: str) -> None:
-        """Show a sentence of our own."""
+        """Show a sentence of this program."""
         self._display.show([f"-- {sentence}"])
 
 

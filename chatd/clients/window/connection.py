@@ -1,6 +1,6 @@
 """Connection of the window: connects, reconnects when the connection is lost, and disconnects.
 
-It knows Twisted and bytes; it must not know Tk.  The clock is handed in, and so is the endpoint.
+It knows Twisted and bytes; it must not know Tk.  The clock and the endpoint are passed in.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from chatd.clients.window.status import Phase
 from chatd.wire.json.codec import encode
 from chatd.wire.json.objects import BadObject
 
-#: Seconds before the first new attempt, and between later ones at most.  Part of it is random, so
-#: that not all clients reconnect at once.
+#: Seconds before the first new attempt, and the most between later ones.  Part of it is random, so
+#: that not all clients reconnect simultaneously.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 #: Seconds that the server has to close the connection after the goodbye.
 GOODBYE_SECONDS = 2.0
@@ -40,7 +40,7 @@ class WindowProtocol(Protocol):
         self._over = False
 
     def connectionMade(self) -> None:
-        """Tell the owner, which sends the nick."""
+        """Notify the owner, which sends the nick."""
         self._owner.connection_made(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ class WindowProtocol(Protocol):
         self._owner.changed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the owner."""
+        """Notify the owner."""
         self._owner.connection_lost(self, reason)
 
     def send(self, requests: list[Request]) -> None:
@@ -133,7 +133,7 @@ class Connection:
             self._timer = self._clock.callLater(GOODBYE_SECONDS, transport.abortConnection)
         return ended
 
-    # What became of it ----------------------------------------------------------------------------
+    # Outcomes ----------------------------------------------------------------------------
 
     def connection_made(self, talk: WindowProtocol) -> None:
         """Send the nick on a new connection."""
@@ -142,7 +142,7 @@ class Connection:
         self.changed()
 
     def connection_lost(self, talk: WindowProtocol, reason: Failure) -> None:
-        """Reconnect later, unless the connection was ended from here."""
+        """Reconnect later, unless this side ended the connection."""
         if self.model.status.is_connected:
             self._failures = 0
         self._protocol = None

@@ -13,7 +13,7 @@ from chatd.clients.window.lines import Line
 MAX_LINES = 5000
 #: Members whose nicks are kept for one room.
 MAX_MEMBERS = 10_000
-#: Members of one room that the server lists; when there are so many, it may have left some out.
+#: Members of one room that the server lists at most; with so many, it may have left some out.
 LISTED = 200
 #: Messages that are remembered so that none is shown twice.
 REMEMBERED_MESSAGES = 1000
@@ -47,19 +47,19 @@ class Conversation:
         self._seen: deque[int] = deque(maxlen=REMEMBERED_MESSAGES)
 
     def entered(self) -> None:
-        """Begin a new visit to the room: the server may have begun to count from 0."""
+        """Begin a new visit to the room: the server may have restarted counting from 0."""
         self._visit += 1
         self.last = 0
         self._seen.clear()
 
     def is_known(self, number: int) -> bool:
-        """Return whether the message of this number is shown already."""
+        """Return whether the message of this number is already shown."""
         return number in self._seen
 
     def add(self, line: Line, number: int | None = None, *, kept: bool = False) -> None:
         """Add a line after the events up to ``number``; None is the last known one.
 
-        ``kept`` is true if the event has this number for itself, as messages have.
+        ``kept`` is true if the event itself has this number, as messages have.
         """
         if number is None:
             number = self.last

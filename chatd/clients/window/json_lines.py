@@ -1,4 +1,4 @@
-"""JSON lines of the server: bytes to objects, one a line.
+"""JSON lines of the server: bytes to objects, one per line.
 
 docs/protocol.rst, "The JSON protocol".  It knows lines and JSON; it must not know what an object
 means, nor a transport.  `chatd.wire.json.codec.JsonCodec` does not fit, as its bound is that of a
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from chatd.wire.json.objects import BadObject, Object, parse
 
-#: Bytes of one object of the server.  The longest is 200 messages of history, of 4 KiB each and
-#: with every character escaped.
+#: The most bytes of one object of the server.  The longest is 200 messages of history, of 4 KiB
+#: each and with every character escaped.
 ANSWER_BYTES = 2 * 1024 * 1024
-#: Bytes shown of a line that is not JSON.
+#: The most bytes shown of a line that is not JSON.
 WORDS_BYTES = 300
 
 _TOO_LONG = BadObject(f"The server sent more than {ANSWER_BYTES} bytes without a line end.")
@@ -22,7 +22,7 @@ _TOO_DEEP = BadObject("The server sent JSON that is nested too deep.")
 class JsonLines:
     """Turns bytes into objects; holds at most one unfinished line of ``most`` bytes.
 
-    Any cutting of the bytes gives the same values, and no bytes whatever raise.
+    However the bytes are split, the values are the same, and no bytes raise.
     """
 
     __slots__ = ("_held", "_most", "_skipping")
@@ -66,7 +66,7 @@ class JsonLines:
 
 
 def _read(line: bytes) -> Object | BadObject:
-    """Parse one line; a server that refuses the connection says so in plain text."""
+    """Parse one line; a server that refuses the connection answers in plain text."""
     if not line.startswith(b"{"):
         return BadObject(f"The server says: {line[:WORDS_BYTES].decode('utf-8', 'replace')}")
     try:

@@ -14,7 +14,7 @@ from enum import Enum
 
 Fields = Mapping[str, object]
 
-#: Characters of one text that are shown; the server's messages have at most 4096 bytes.
+#: The most characters of one text that are shown; the server's messages have at most 4096 bytes.
 MAX_TEXT_LENGTH = 5000
 
 #: Zero-width joiners connect emoji and the letters of some scripts, and reorder nothing.
@@ -23,7 +23,7 @@ _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 class Kind(Enum):
-    """How a line looks."""
+    """The appearance of a line."""
 
     SAID = "said"
     OWN = "own"
@@ -78,7 +78,7 @@ def time_of(fields: Fields, now: float) -> str:
 
 
 def _mark(fields: Fields) -> str:
-    """Return what follows the text of an edited message."""
+    """Return the mark after the text of an edited message."""
     return " (edited)" if fields.get("edited") is True else ""
 
 

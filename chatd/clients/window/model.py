@@ -1,6 +1,6 @@
-"""Model of the window: what it shows, and the requests that it sends.
+"""Model of the window: its contents, and its requests.
 
-It is given what the server sends and what the user does, and returns the requests to send.  It
+It is passed the server's objects and the user's actions, and returns the requests to send.  It
 knows version 2 of the JSON protocol (docs/protocol.rst); it must not know Tk, Twisted or a socket.
 """
 
@@ -29,7 +29,7 @@ from chatd.clients.window.requests import (
 from chatd.clients.window.rooms import Rooms
 from chatd.clients.window.status import Phase, Status
 
-#: The room that the user enters, where the server does not name it.
+#: The room that the user enters, if the server does not name it.
 LOBBY = "lobby"
 
 _HELP = (
@@ -56,7 +56,7 @@ class Model:
         return [hello(self.nick)]
 
     def lost(self, why: str, seconds: float) -> None:
-        """Note that there is no connection, and that the next attempt is in so many seconds."""
+        """Note that there is no connection, and the seconds until the next attempt."""
         self._give_up_pending(why)
         self.status.lost(why, seconds)
 
@@ -72,10 +72,10 @@ class Model:
             if isinstance(asked, SendMessage | SendPrivately):
                 self.rooms.notify(f"!! Perhaps not delivered: {asked.text}", Kind.ERROR)
 
-    # What the person does -------------------------------------------------------------------------
+    # User actions -------------------------------------------------------------------------
 
     def choose_nick(self, nick: str) -> list[Request]:
-        """Choose another nick; on a connection without one, send it at once."""
+        """Choose another nick; on a connection without one, send it immediately."""
         self.nick, self.status.dialog = shown(nick).strip(), None
         return self.connected() if self.status.phase is Phase.NAMELESS else []
 
@@ -145,11 +145,11 @@ class Model:
         return [self._pending.add(LeaveRoom(here), leave=here)]
 
     def _show_error(self, sentence: str) -> list[Request] | None:
-        """Show why something is not done; None, so that `type` keeps the line."""
+        """Show an error; return None, so that `type` keeps the line."""
         self.rooms.notify(f"!! {sentence}", Kind.ERROR)
         return None
 
-    # What comes from the server -------------------------------------------------------------------
+    # Objects from the server -------------------------------------------------------------------
 
     def received(self, fields: Fields) -> list[Request]:
         """Handle one object of the server; unknown ones are ignored."""
@@ -165,7 +165,7 @@ class Model:
         return []
 
     def invalid_line(self, sentence: str) -> None:
-        """Show what is wrong with a line of the server that is not an object."""
+        """Show the error in a line of the server that is not an object."""
         self._show_error(shown(sentence))
 
     def _welcomed(self, fields: Fields) -> list[Request]:
@@ -180,7 +180,7 @@ class Model:
         return [self._pending.add(JoinRoom(room, wanted=False), join=room) for room in rooms]
 
     def _check_membership(self, room: str) -> list[Request]:
-        """Request a room's history: it is only answered if the user is in the room."""
+        """Request a room's history, which the server answers only if the user is in the room."""
         if self._pending.is_pending(CheckMembership(room)):
             return []
         return [self._pending.add(CheckMembership(room), history=room, count=1)]
@@ -214,7 +214,7 @@ class Model:
         return []
 
     def _happened(self, room: str, fields: Fields) -> list[Request]:
-        """Handle an event of a room; the user may be in one that is not known here yet."""
+        """Handle an event of a room, which may not be known here yet."""
         if room not in self.rooms:
             return self._check_membership(room)
         self.rooms.add_event(fields, self.nick)

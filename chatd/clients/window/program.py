@@ -1,6 +1,6 @@
 """``chatd-window NAME``: the chat in a window.
 
-It makes the model, the connection and the Tk view.  They know nothing of the server but its JSON
+It creates the model, the connection and the Tk view.  They know nothing of the server but its JSON
 protocol.
 """
 

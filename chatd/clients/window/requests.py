@@ -16,7 +16,7 @@ VERSION = 2
 MESSAGE_BYTES = 4096
 #: Requests that may be pending; the server holds up to 500 and then reads no more.
 PENDING_REQUESTS = 400
-#: Messages that are requested when the user joins a room, and at most after a reconnect.
+#: The messages requested when the user joins a room, and the most after a reconnect.
 HISTORY = 50
 HISTORY_MISSED = 200
 
@@ -31,7 +31,7 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True)
 class SendPrivately:
-    """Send a private message; it comes back as an event."""
+    """Send a private message; it is echoed as an event."""
 
     nick: str
     text: str
@@ -119,7 +119,7 @@ class PendingRequests:
         return self._pending.pop(given, None) if isinstance(given, int) else None
 
     def take_all(self) -> list[PendingRequest]:
-        """Remove and return all requests: they will not be answered any more."""
+        """Remove and return all requests: they will no longer be answered."""
         asked = list(self._pending.values())
         self._pending.clear()
         return asked

@@ -21,9 +21,9 @@ from chatd.clients.window.lines import (
     time_of,
 )
 
-#: Rooms of one window; the server lets a user join 50.
+#: The most rooms of one window; the server lets a user join 50.
 MAX_ROOMS = 100
-#: Events that have a number for themselves, so that none has to be shown twice.
+#: Kinds of events that have their own numbers, so that none has to be shown twice.
 _MESSAGES = ("said", "acted", "topic")
 
 
@@ -106,7 +106,7 @@ class Rooms:
         self.shown.add(line)
 
     def add_history(self, room: str, events: object, own: str) -> None:
-        """Add events of the history, except those that are shown already."""
+        """Add events of the history, except those that are already shown."""
         if room in self._open and isinstance(events, list):
             for event in events:
                 if isinstance(event, dict) and not self._open[room].is_known(
@@ -145,7 +145,7 @@ class Rooms:
             conversation.unread += 1
 
     def _add(self, conversation: Conversation, fields: Fields, own: str, *, kept: bool) -> None:
-        """Add the line of an event, if there are words for it."""
+        """Add the line of an event, if it has one."""
         text = describe(fields)
         kind = Kind.NOTICE
         if text_of(fields, "event") in ("said", "acted"):

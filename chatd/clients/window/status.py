@@ -75,7 +75,7 @@ class Status:
         self.dialog = DialogRequest(DialogKind.NAME, sentence)
 
     def lost(self, why: str, seconds: float) -> None:
-        """Note that there is no connection, and that the next attempt is in so many seconds.
+        """Note that there is no connection, and the seconds until the next attempt.
 
         The dialog is shown once; after it was closed, only the status line says it.
         """

@@ -1,4 +1,4 @@
-"""View: draws the model, and passes what the user does to it.
+"""View: draws the model, and passes the user's actions to it.
 
 It knows Tk and the model; it must not know the protocol, nor a socket.
 """
@@ -98,7 +98,7 @@ class View:
         self._status = ttk.Label(self._root, style="Faint.TLabel", width=10)
         self._status.grid(row=3, column=0, columnspan=2, sticky="ew", padx=GAP, pady=(0, GAP))
 
-    # What the person does -------------------------------------------------------------------------
+    # User actions -------------------------------------------------------------------------
 
     def _send(self) -> None:
         requests = self._model.type(self._message.get(), self._to.get())
@@ -137,7 +137,7 @@ class View:
         else:
             self._connection.disconnect()
 
-    # What the model holds -------------------------------------------------------------------------
+    # Drawing -------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Draw what has changed."""
@@ -155,7 +155,7 @@ class View:
         self._draw_dialog(standing.dialog)
 
     def _draw_lines(self, conversation: Conversation) -> None:
-        """Append the new lines, or draw all of them where that does not suffice."""
+        """Append the new lines, or redraw all of them if that does not suffice."""
         drawn, changed, ended = self._drawn
         new = conversation.appended - ended
         fresh = drawn is not conversation or changed != conversation.inserted

@@ -1,6 +1,6 @@
 """Widgets of the window: the conversation's text, the lists, the dialog.
 
-It knows Tk and how things look; it must not know the model, requests or connections.  Tkinter is
+It knows Tk and the appearance; it must not know the model, requests or connections.  Tkinter is
 imported where a widget is made, so that these modules can be imported where it is not installed.
 """
 
@@ -34,7 +34,7 @@ _COLOURS = {
 
 
 def configure_style(root: tk.Tk) -> None:
-    """Set the fonts and the theme of all widgets that are made from now on."""
+    """Set the fonts and the theme of all widgets that are created from now on."""
     from tkinter import font, ttk
 
     for name in ("TkDefaultFont", "TkTextFont", "TkHeadingFont"):
@@ -81,7 +81,7 @@ class LinesWidget:
         for kind, colour in _COLOURS.items():
             text.tag_configure(kind.value, foreground=colour, lmargin2=indent)
         text.tag_configure("time", foreground=_FAINT)
-        text.bind("<Button-1>", lambda _: text.focus_set())  # so that it can be copied
+        text.bind("<Button-1>", lambda _: text.focus_set())  # so that the text can be copied
 
     def clear(self) -> None:
         """Remove all lines."""
@@ -202,7 +202,7 @@ class Dialog:
         self._place(root, self._field or accepts)
 
     def _place(self, root: tk.Tk, first: ttk.Widget) -> None:
-        """Show it over the window, with the keyboard focus in its first widget."""
+        """Show the dialog over the window, with the keyboard focus in its first widget."""
         self._top.update_idletasks()
         left = root.winfo_rootx() + (root.winfo_width() - self._top.winfo_reqwidth()) // 2
         upper = root.winfo_rooty() + root.winfo_height() // 3
@@ -220,5 +220,5 @@ class Dialog:
         self._sentence.configure(text=sentence)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the dialog."""
         self._top.destroy()

@@ -1,8 +1,8 @@
 """NATS bus: messages and requests between the servers of a cluster (`chatd.cluster.bus.Bus`).
 
-A server publishes to all others under ``all.<its name>``, and to one under
-``ctl.<the other's name>.<its name>``.  A name is two tokens of a subject: which server it is, so
-that NATS can be configured to let nobody else publish under that, and which incarnation of it.
+A server publishes to all others under ``all.<its name>``, and to one under ``ctl.<the other's
+name>.<its name>``.  A name is two tokens of a subject: the server, so that NATS can be configured
+to let no other client publish under it, and the server's incarnation.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from chatd.store.nats.client.connection import Connection, NoRespondersError
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.threads import ThreadBridge
 
-#: Messages to other servers, and their bytes, that wait to be sent.  Further ones are dropped,
-#: which the others notice by their numbers.  The full state of the largest server fits.
+#: The most messages to other servers, and their bytes, that may be pending.  Further ones are
+#: dropped, which the others notice by the message numbers.  The full state of the largest server
+#: fits.
 MAX_MESSAGES = 10_000
 MAX_BYTES = 128 * 1024 * 1024
 #: Bytes of a chunk: NATS takes messages of 1 MB unless it is configured otherwise.  A longer text
-#: is sent in chunks that begin with a byte with which no text begins, and their numbers.
+#: is sent in chunks that begin with a byte with which no text begins, followed by the chunk's
+#: numbers.
 CHUNK_BYTES = 512 * 1024
 _CHUNK_MARK = b"\x01"
 #: Characters of the token for a server in a subject.
@@ -33,10 +35,10 @@ _TOKEN_LENGTH = 64
 
 
 class NatsBus:
-    """The bus over a store's connection; used in the main thread but for `connect`.
+    """The bus over a store's connection; used in the main thread, except `connect`.
 
-    ``display_name`` is what the operators call this server; ``name`` is its name on the bus, a new
-    one each time it starts, and the key of its lease.  ``replicas`` is set by the store.
+    ``display_name`` is the operators' name for this server; ``name`` is its name on the bus,
+    different after every restart, and the key of its lease.  ``replicas`` is set by the store.
     """
 
     def __init__(self, bridge: ThreadBridge, display_name: str) -> None:
@@ -52,11 +54,11 @@ class NatsBus:
         self._on_request: OnRequest = _answer_nothing
 
     def listen(self, on_message: OnMessage, on_request: OnRequest) -> None:
-        """Call these functions for messages and requests; to be set before the store begins."""
+        """Call these functions for messages and requests; to be called before the store begins."""
         self._on_message, self._on_request = on_message, on_request
 
     async def connect(self, connection: Connection, claims: Claims) -> None:
-        """Receive what other servers send from now on; in the connection's thread."""
+        """Start receiving from other servers; in the connection's thread."""
         self._connection, self._claims = connection, claims
         await connection.subscribe("all.*.*", self._received)
         await connection.subscribe(f"ctl.{self.name}.*.*", self._received)
@@ -78,7 +80,7 @@ class NatsBus:
 
     async def _publish_chunks(self, subject: str, data: bytes) -> None:
         try:
-            async with self._sending:  # no other text of ours comes between the chunks
+            async with self._sending:  # no other text of this server comes between the chunks
                 for chunk in _split(data):
                     await self._connection.publish(subject, chunk)
         finally:
@@ -87,7 +89,8 @@ class NatsBus:
     async def request(self, server: str, text: str) -> str:
         """Send a request to another server, and return the answer.
 
-        :raises Refused: ``away`` when none comes in time; at once ``gone`` without such a server.
+        :raises Refused: ``away`` if none arrives in time; immediately ``gone`` if there is no such
+        server.
         """
         return await self._bridge.query(self._request, server, text, pauses=())
 
@@ -104,13 +107,13 @@ class NatsBus:
 
     @property
     def incomplete_texts(self) -> int:
-        """The number of texts of which some chunks have been received."""
+        """The number of partially received texts."""
         return len(self._chunks)
 
     def _received(self, message: Message) -> None:
-        """Hand a message or request to the main thread.
+        """Pass a message or request to the main thread.
 
-        While that is too far behind it is dropped: its sender notices, and sends it again.
+        While that thread is too far behind, it is dropped: its sender notices and sends it again.
         """
         server = ".".join(message.subject.split(".")[-2:])
         data = self._join(message.subject, message.data)
@@ -125,7 +128,7 @@ class NatsBus:
             self._bridge.call_main(partial(self._on_message, server, text), len(data))
 
     def _join(self, subject: str, data: bytes) -> bytes | None:
-        """Return a whole text: sent as one message, or in chunks of which this is the last."""
+        """Return a complete text: a single message, or the last of its chunks."""
         received = self._chunks.pop(subject, [])
         if not data.startswith(_CHUNK_MARK):
             return data

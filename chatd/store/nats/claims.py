@@ -1,7 +1,7 @@
-"""Claims on nicks in the cluster: each is one message, and counts while its server lives.
+"""Claims on nicks in the cluster: each is one message, valid while its server lives.
 
-A server lives while it renews its lease.  A claim of a server that does not may be replaced by any
-other, and any claim by the owner of the nick.  The replacement names the revision that was seen
+A server lives while it renews its lease.  The claim of a dead server may be replaced by any server,
+and any claim by the owner of the nick.  The replacement names the revision that was read
 (``Nats-Expected-Last-Subject-Sequence``), so that only one of several servers gets the nick.
 """
 
@@ -23,7 +23,7 @@ from chatd.store.nats.jetstream.layout import NICKS, NODES, subject_token
 _LEASE_SUBJECT = "$KV.nodes."
 #: Headers of a released claim: a deletion, which itself expires.
 _RELEASED = {"KV-Operation": "DEL", "Nats-TTL": "60s"}
-#: Seconds after which a user is told that a nick cannot be claimed now.
+#: Seconds after which a user is told that a nick cannot be claimed at present.
 GIVE_UP_SECONDS = 10.0
 
 
@@ -34,9 +34,7 @@ class _Claim:
 
 
 class Claims:
-    """The nicks that are claimed by this server; ``locks`` lets one change at a time be made to
-    each.
-    """
+    """The nicks that are claimed by this server; ``locks`` serialises the changes to each."""
 
     def __init__(self, streams: JetStream, lease: str) -> None:
         self._streams = streams
@@ -52,11 +50,11 @@ class Claims:
         await self._streams.publish(f"{_LEASE_SUBJECT}{self.lease}", b"{}")
 
     async def end_lease(self) -> None:
-        """End the lease, which releases all claims at once."""
+        """End the lease, which releases all claims together."""
         await self._streams.purge(NODES, f"{_LEASE_SUBJECT}{self.lease}")
 
     async def claim(self, nick: str, holder: str, owner: bool = False) -> bool:
-        """Claim a nick for a holder, or for its owner; return False when another holds it.
+        """Claim a nick for a holder, or for its owner; return False if another holds it.
 
         :raises Refused: ``away``, when the cluster does not answer.
         """
@@ -90,7 +88,7 @@ class Claims:
                 return True
 
     async def _is_held(self, claim: Message) -> bool:
-        """Return whether a claim is another server's that lives."""
+        """Return whether a claim belongs to another living server."""
         lease = _lease_of(claim)
         return lease is not None and lease != self.lease and await self._is_alive(lease)
 
@@ -99,7 +97,7 @@ class Claims:
         return await retrying(last) is not None
 
     async def live_leases(self) -> frozenset[str]:
-        """Return the leases of all servers that live.
+        """Return the leases of all living servers.
 
         :raises UnavailableError: when the cluster does not answer.
         """
@@ -108,15 +106,14 @@ class Claims:
         return frozenset(subject.removeprefix(_LEASE_SUBJECT) for subject in subjects)
 
     async def is_alone(self) -> bool:
-        """Return whether no other server lives."""
+        """Return whether there is no other living server."""
         return await self.live_leases() <= {self.lease}
 
     async def drop_if_dead(self, claim: Message, live_leases: frozenset[str]) -> bool:
-        """Drop a claim if its server does not live; return whether that was so.
+        """Drop a claim if its server is dead; return whether it was.
 
-        ``live_leases`` may be older than the claim: a lease that is not among them is asked for.
-        Another server that claims the nick at this moment keeps it, for the revision is another
-        then.
+        ``live_leases`` may be older than the claim: a lease that is not among them is looked up.  A
+        server that claims the nick at this moment keeps it, as the revision differs then.
 
         :raises UnavailableError: when the cluster does not answer.
         """
@@ -128,7 +125,7 @@ class Claims:
         return True
 
     async def hand_over(self, nick: str, server: str) -> None:
-        """Make a claim another server's, before anybody else can have the nick."""
+        """Transfer a claim to another server, before any other user can take the nick."""
         async with self.locks.of(nick):
             known = self._claims.pop(nick, None)
             if known is None:
@@ -150,7 +147,7 @@ class Claims:
     async def _replace(
         self, nick: str, claim: _Claim, data: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Replace a claim of ours with other data."""
+        """Replace the data of one of this server's claims."""
         publish = partial(
             self._streams.publish,
             f"$KV.nicks.{subject_token(nick)}",

@@ -1,12 +1,12 @@
-"""Flow: how much is on its way from one thread to another, and whether it is too much."""
+"""Flow: counts what is in flight from one thread to another, and whether it is too much."""
 
 from __future__ import annotations
 
 
 class Flow:
-    """Counters of which each is changed by one thread only, so that no lock is needed.
+    """Counters, each changed by only one thread, so that no lock is needed.
 
-    ``max_count`` and ``max_bytes`` bound what is on its way.
+    ``max_count`` and ``max_bytes`` bound what is in flight.
     """
 
     def __init__(self, max_count: int, max_bytes: int | None = None) -> None:
@@ -16,18 +16,18 @@ class Flow:
         self._removed = self._removed_bytes = 0
 
     def add(self, size: int = 0) -> None:
-        """Count one item of so many bytes; in the thread that it comes from."""
+        """Count one item of ``size`` bytes; in the sending thread."""
         self._added += 1
         self._added_bytes += size
 
     def remove(self, count: int = 1, size: int = 0) -> None:
-        """Count items that have arrived, of so many bytes in all; in the thread that they go to."""
+        """Count items that have arrived, and their bytes in total; in the receiving thread."""
         self._removed += count
         self._removed_bytes += size
 
     @property
     def count(self) -> int:
-        """The number of items on their way; the other thread may see a few more."""
+        """The number of items in flight; the other thread may see a few more."""
         return self._added - self._removed
 
     @property

@@ -1,8 +1,9 @@
 """The records of the cluster: all of them in memory, and compare-and-set to change them.
 
 A record is replaced only if the stream's message is still the one that this server knows
-(``Nats-Expected-Last-Subject-Sequence``): a server changes what it has seen, or nothing.  Changes
-of other servers are received in the order of the stream and without gaps, and the chat is notified.
+(``Nats-Expected-Last-Subject-Sequence``): a server never overwrites a version that it has not
+read.  Changes of other servers are received in the order of the stream and without gaps, and the
+chat is notified.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from chatd.store.nats.jetstream.layout import RECORDS, from_subject_token, subje
 from chatd.store.nats.rooms.context import StoreContext
 from chatd.store.threads.main_thread import Promise
 
-#: Seconds after which a record that was not acknowledged is given up.
+#: Seconds after which a record that was not acknowledged is abandoned.
 GIVE_UP_SECONDS = 20.0
 _ALL = "$KV.records.*.*"
-#: Kinds of which the last write wins, whatever the writer has seen: preferences of an account, its
-#: offline messages, and what is written once and dropped by whichever server finds it old.
+#: Kinds with last-write-wins semantics, whatever the writer has read: preferences of an account,
+#: its offline messages, and records that are written once and dropped by the first server that
+#: finds them expired.
 LAST_WINS = frozenset({"profile", "mail", "audit"})
 #: Headers of a deletion, which stays for a day, so that every server can receive it.
 _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
@@ -31,7 +33,7 @@ _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 class Records:
     """Every record, by kind and key; a dropped one has the value None.
 
-    ``locks`` lets one change at a time be made to a record.
+    ``locks`` serialises the changes to each record.
     """
 
     def __init__(self, context: StoreContext, lease: str) -> None:
@@ -46,7 +48,7 @@ class Records:
         self._ready = asyncio.Event()
 
     async def subscribe(self) -> None:
-        """Receive changes from now on; the existing records have to be read afterwards."""
+        """Start receiving changes; the existing records have to be read afterwards."""
         await self._streams.connection.subscribe("live.r.*.*", self._received)
 
     async def of_kind(self, kind: str) -> dict[str, str]:
@@ -59,7 +61,7 @@ class Records:
         }
 
     async def catch_up(self) -> None:
-        """Read what was not received.
+        """Read the changes that were not received.
 
         :raises UnavailableError: when the cluster does not answer.
         """
@@ -100,7 +102,7 @@ class Records:
     async def put(self, kind: str, key: str, value: str | None, promise: Promise) -> None:
         """Replace the known version of a record, or (None) drop it, and resolve a promise.
 
-        The promise fails with `NotStoredError` when that is not done.
+        The promise fails with `NotStoredError` if that is not done.
         """
         async with self.locks.of((kind, key)):
             self._put_count += 1
@@ -136,8 +138,8 @@ class Records:
             except WrongSequenceError:
                 if await self._is_ours(subject, message_id, kind, key):
                     return
-                # Another value there is somebody else's change.  The same value under another
-                # revision only means that ours was out of date: that is tried again.
+                # A different value is another server's change.  The same value under another
+                # revision only means that the known revision was out of date: retry.
                 current = self._records.get((kind, key), (0, None))
                 if current[1] != known[1] and kind not in LAST_WINS:
                     raise
@@ -149,7 +151,7 @@ class Records:
     async def _is_ours(self, subject: str, message_id: str, kind: str, key: str) -> bool:
         """Return whether the current message is the one we published, its acknowledgement lost.
 
-        The record is known as it is there from now on: as another server has put it, or not at all.
+        From now on the record is known as it is in the stream: as put by another server, or absent.
         """
         message = await retrying(partial(self._streams.last, RECORDS, subject))
         if message is None:  # it was dropped so long ago that the deletion itself has expired

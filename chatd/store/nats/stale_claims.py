@@ -1,7 +1,7 @@
-"""Stale claims: the first of the living servers drops those of dead ones, some at a time.
+"""Stale claims: the first of the living servers drops those of dead servers, a few at a time.
 
-A stale claim is in the way of no user, as it can be replaced; but one of a nick that is never
-wanted again would stay for ever.
+A stale claim obstructs no user, as it can be replaced; but a claim on a nick that is never used
+again would stay for ever.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ _ALL = "$KV.nicks.*"
 
 
 class StaleClaims:
-    """Checks which servers live, and drops stale claims at the start and whenever one has died.
+    """Checks which servers live, and drops stale claims at the start and whenever a server has
+    died.
 
-    ``on_death`` is called then, on every server.
+    ``on_death`` is called on every server when a server has died.
     """
 
     def __init__(self, streams: JetStream, claims: Claims, on_death: Callable[[], None]) -> None:
@@ -33,7 +34,7 @@ class StaleClaims:
     async def check(self) -> None:
         """Check which servers live; drop stale claims if that is this server's task.
 
-        :raises UnavailableError: when the cluster does not answer; the next call does it again.
+        :raises UnavailableError: when the cluster does not answer; the next call tries again.
         """
         live_leases = await self._claims.live_leases()
         if not self._live_leases <= live_leases:

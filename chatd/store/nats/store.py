@@ -1,7 +1,7 @@
 """NATS store: `chatd.chat.store.Store` on a cluster.
 
-The main thread hands jobs to the connection's thread, which hands the outcomes back; each way is
-bounded (`chatd.store.nats.threads`).
+The main thread passes jobs to the connection's thread, which returns the outcomes; each direction
+is bounded (`chatd.store.nats.threads`).
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from chatd.store.threads.main_thread import MainThread, Promise
 
 Result = TypeVar("Result")
 
-#: Posts, and their bytes, that wait for the cluster; further ones are refused.  Events that are not
-#: stored have a bound of their own, as high: their authors would not repeat them.
+#: Posts, and their bytes, that may be pending; further ones are refused.  Events that are not
+#: stored have a separate bound, equally high: their authors would not repeat them.
 MAX_PENDING = 50_000
 MAX_PENDING_BYTES = 64 * 1024 * 1024
-#: Bytes that a post takes beside its text.
+#: Bytes that a post takes besides its text.
 _POST_BYTES = 500
-#: Records that wait to be stored; further ones are refused.
+#: Records that may be pending; further ones are refused.
 MAX_PENDING_RECORDS = 10_000
-#: The reason that users are given for a refusal by the bounds above.
+#: The reason given to users for a refusal by the bounds above.
 BUSY = "the server cannot keep up; try again later."
 #: Room streams that are kept although they are idle.
 MAX_IDLE_ROOMS = 1000
-#: Seconds to connect and set up in: a cluster that starts at the same time needs some.
+#: Seconds to connect and set up: a cluster that starts at the same time needs a while.
 CONNECT_SECONDS = 30.0
 #: Rooms that are audited each time the lease is renewed, in case a live copy was lost.
 AUDITED_ROOMS = 20
-#: Seconds to end in: what was posted is stored by then, or its author notified.
+#: Seconds for shutting down: by then each post is stored, or its author notified.
 END_SECONDS = 10.0
 
 
 class _ObserverProxy:
-    """Calls the store's observer; before there is one it does nothing."""
+    """Calls the store's observer, if there is one yet."""
 
     def __init__(self) -> None:
         self.target: StoreObserver | None = None
@@ -79,10 +79,10 @@ class _ObserverProxy:
 class NatsStore:
     """A store on a cluster; ``bus`` is the way to the cluster's other servers.
 
-    `begin` comes before everything else, and after a process has forked.  ``called`` is what the
-    operators call this server; ``shards``, ``replicas``, ``days`` and ``lease_seconds`` count when
-    the streams are created, by the first server of all.  Of each subscribed room the newest
-    ``tail`` events are cached.
+    `begin` comes before everything else, and after a process has forked.  ``called`` is the
+    operators' name for this server; ``shards``, ``replicas``, ``days`` and ``lease_seconds`` are
+    used only when the streams are created, by the very first server.  The newest ``tail`` events of
+    each subscribed room are cached.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class NatsStore:
     def renew(self, renewed: Callable[[], None]) -> None:
         """Renew the lease of this server, and call back when that is acknowledged.
 
-        It is called every few seconds; `maintain` does what else is due then.
+        It is called every few seconds; `maintain` performs other tasks that are due.
         """
         self.bridge.call(lambda: self.bridge.spawn(self.maintain(renewed)))
 
@@ -189,7 +189,7 @@ class NatsStore:
 
         In the connection's thread.
 
-        :raises UnavailableError: when the cluster does not answer; it is done again in time.
+        :raises UnavailableError: when the cluster does not answer; it is soon repeated.
         """
         await self.claims.renew()
         self.bridge.call_main(renewed)
@@ -208,7 +208,7 @@ class NatsStore:
             stream.audit()
 
     def _reconnected(self) -> None:
-        """Look for everything that was missed while there was no connection."""
+        """Look for everything that was missed without a connection."""
         self.tails.clear()
         self.audit_rooms()
         self.bridge.spawn(self.record_cache.catch_up())
@@ -237,7 +237,7 @@ class NatsStore:
 
     @property
     def pending_posts(self) -> int:
-        """The number of posts that wait for the cluster."""
+        """The number of pending posts."""
         return self._pending.count + self._pending_unstored.count
 
     def _post(self, room: str, message_id: str, event: RoomEvent, author: str) -> None:
@@ -251,7 +251,7 @@ class NatsStore:
     # Rooms ----------------------------------------------------------------------------------------
 
     def room_stream(self, room: str) -> RoomStream:
-        """Return the stream of a room, made if there is none; in the connection's thread."""
+        """Return the stream of a room, created if necessary; in the connection's thread."""
         stream = self._room_streams.get(room)
         if stream is None:
             if len(self._room_streams) > MAX_IDLE_ROOMS:
@@ -270,11 +270,11 @@ class NatsStore:
                 await stream.drain()
 
     def subscribe(self, room: str) -> None:
-        """Receive what other servers post to a room."""
+        """Start receiving other servers' posts to a room."""
         self.bridge.call(lambda: self.room_stream(room).subscribe())
 
     def unsubscribe(self, room: str) -> None:
-        """Receive it no more."""
+        """Stop receiving them."""
         self.bridge.call(lambda: self.room_stream(room).unsubscribe())
 
     def drop_room(self, room: str) -> None:
@@ -282,7 +282,7 @@ class NatsStore:
         self.bridge.call(lambda: self.room_stream(room).drop())
 
     def limit(self, room: str, maximum: int | None) -> None:
-        """Keep at most so many events of a room, or (None) as many as of other rooms."""
+        """Keep at most so many events of a room; None: as many as of other rooms."""
         self.bridge.call(lambda: self.room_stream(room).limit(maximum))
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
@@ -290,7 +290,7 @@ class NatsStore:
         self.bridge.call(self._begin_purge, frozenset(rooms))
 
     def _begin_purge(self, kept: frozenset[str]) -> None:
-        """Hold the rooms that are dropped, and the ones not known yet, until that is done."""
+        """Pause the rooms to be dropped, and those not known yet, until the purge is done."""
         self._purge_done.clear()
         for stream in self._room_streams.values():
             if stream.ident not in kept:
@@ -301,8 +301,8 @@ class NatsStore:
         try:
             logs = {self.layout.room(room).log for room in kept}
             others = [await self._others(stream, logs) for stream in self.layout.streams()]
-            # The leases are read after the rooms: a server whose messages were among them has one,
-            # and what a server posts that starts from now on is above ``last``.
+            # The leases are read after the rooms: a server whose messages were among them has a
+            # lease, and posts of a server that starts later are above ``last``.
             if await self.claims.is_alone():
                 for stream in self._room_streams.values():
                     if stream.ident not in kept:
@@ -346,15 +346,15 @@ class NatsStore:
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return matches among the newest events of some rooms, the last stored first."""
+        """Return matches among the newest events of some rooms, newest first."""
         return await self.bridge.query(self.history.search, rooms, search, skip, count)
 
     # Records --------------------------------------------------------------------------------------
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Replace the version of a record that is known here, or (None) drop it.
+        """Replace the known version of a record, or (None) drop it.
 
-        :raises NotStoredError: from the awaitable, when that is not done.
+        :raises NotStoredError: from the awaitable, if that is not done.
         """
         promise = self._main_thread.promise()
         if self._pending_records.is_full:
@@ -377,7 +377,7 @@ class NatsStore:
     # Nicks, and the end ---------------------------------------------------------------------------
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Claim a nick for a holder; return False when another has it, here or on another server.
+        """Claim a nick for a holder; return False if another has it, here or on another server.
 
         Its ``owner`` takes it from either.
         """
@@ -388,7 +388,7 @@ class NatsStore:
         self.bridge.call(lambda: self.bridge.spawn(self.claims.release(nick, holder)))
 
     async def close(self) -> None:
-        """Store what was posted, release every nick at once, and end."""
+        """Store what was posted, release every nick together, and shut down."""
         await self.bridge.run(self._close, ())
         self.bridge.stop()
 
@@ -403,7 +403,7 @@ class NatsStore:
 
 
 async def _patiently(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Try again for `CONNECT_SECONDS`: the streams of a cluster that starts have no leaders yet."""
+    """Retry for `CONNECT_SECONDS`: the streams of a starting cluster have no leaders yet."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + CONNECT_SECONDS
     while True:

@@ -1,8 +1,8 @@
-"""Thread bridge: between the main thread and the connection's thread, both ways, in order.
+"""Thread bridge: calls between the main thread and the connection's thread, both ways, in order.
 
-What the main thread waits for is a `chatd.store.threads.main_thread.Promise`.  While the main
-thread is behind, nothing is taken in that can be read or asked for later.  Acknowledgements and
-answers have to come; they are bounded by the number of requests.
+The main thread awaits a `chatd.store.threads.main_thread.Promise`.  While the main thread is
+behind, nothing is accepted that can be read or requested later.  Acknowledgements and answers are
+always accepted; they are bounded by the number of requests.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from chatd.store.threads.steps import do_each, raises
 
 Result = TypeVar("Result")
 
-#: Seconds between the attempts of a query.  An election takes up to 12.
+#: Seconds between the attempts of a query.  An election takes up to 12 s.
 RETRY_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0)
-#: Steps that wait for the main thread, and the bytes of the large ones, from which on nothing is
-#: taken in: as much as a busy thread can do in a second.
+#: The most steps pending for the main thread, and bytes of the large ones, beyond which nothing is
+#: accepted: as much as a busy thread can do in a second.
 MAX_STEPS = 10_000
 MAX_STEP_BYTES = 32 * 1024 * 1024
-#: Pages that are read at once to catch up, so that what exceeds the steps is bounded as well.
+#: Pages that are read simultaneously to catch up, so that what exceeds the steps is bounded as
+#: well.
 CONCURRENT_PAGES = 16
-#: Queries in progress; each costs about 2 KB, and a client makes one at a time.
+#: Queries in progress; each takes about 2 KB, and a client makes one at a time.
 MAX_QUERIES = 50_000
-#: Seconds after which a page that waits for the main thread looks again.
+#: Seconds after which a page that waits for the main thread checks again.
 _POLL_SECONDS = 0.02
 
 
 class ThreadBridge:
-    """The connection's thread with its event loop, and the way there and back."""
+    """The connection's thread with its event loop, and the calls to and from it."""
 
     def __init__(self, main_thread: MainThread) -> None:
         self.main_thread = main_thread
@@ -77,8 +78,8 @@ class ThreadBridge:
     def call(self, step: Callable[..., object], *args: object) -> None:
         """Run a step in the connection's thread; steps run in the order of the calls.
 
-        That thread is woken once for all calls that have gathered until it is awake: a wake-up is
-        a write to a pipe, which costs more than most calls do.
+        That thread is woken once for all calls gathered until it is awake: a wake-up is a write to
+        a pipe, which costs more than most calls do.
         """
         self._calls.append(partial(step, *args))
         if not self._wake_pending:
@@ -91,11 +92,12 @@ class ThreadBridge:
         *args: object,
         pauses: Sequence[float] = RETRY_PAUSES,
     ) -> Result:
-        """Return what a coroutine function returns in the connection's thread.
+        """Return the result of a coroutine function that is run in the connection's thread.
 
-        It is tried again after each of the ``pauses`` (seconds) while the cluster does not answer.
+        It is retried after each of the ``pauses`` (seconds) while the cluster does not answer.
 
-        :raises Refused: ``away`` in the end; at once while `MAX_QUERIES` others are in progress.
+        :raises Refused: ``away`` in the end, or immediately while `MAX_QUERIES` others are in
+        progress.
         """
         if self._queries >= MAX_QUERIES:
             raise unavailable()
@@ -106,7 +108,7 @@ class ThreadBridge:
             self._queries -= 1
 
     async def run(self, work: Callable[[], Awaitable[Result]], pauses: Sequence[float]) -> Result:
-        """Do what `query` does, however many queries are in progress."""
+        """Run a query as `query` does, however many are in progress."""
         promise = self.main_thread.promise()
         self.call(self._loop.spawn, self._answer(work, promise, pauses))
         return cast(Result, await promise)
@@ -114,7 +116,7 @@ class ThreadBridge:
     # From the connection's thread -----------------------------------------------------------------
 
     def _run_calls(self) -> None:
-        self._wake_pending = False  # before the first is taken: a later call wakes us again
+        self._wake_pending = False  # before the first is taken: a later call wakes the thread again
         for _ in range(len(self._calls)):
             try:
                 self._calls.popleft()()
@@ -129,7 +131,7 @@ class ThreadBridge:
         try:
             await work
         except (UnavailableError, JetStreamError):
-            pass  # its caller does it again in time
+            pass  # its caller repeats it in time
         except Exception as bug:
             self.call_main(partial(raises, bug))
 
@@ -141,7 +143,7 @@ class ThreadBridge:
         self._to_main.add(size)
         self._steps.append(step)
         self._step_bytes += size
-        if len(self._steps) == 1:  # all steps of this iteration of the loop go as one
+        if len(self._steps) == 1:  # all steps of this iteration of the loop are sent together
             self._loop.loop.call_soon(self._send_steps)
 
     def _send_steps(self) -> None:
@@ -163,12 +165,12 @@ class ThreadBridge:
 
     @property
     def is_full(self) -> bool:
-        """Whether the main thread is so far behind that nothing more may be taken in for it."""
+        """Whether the main thread is so far behind that no more may be accepted for it."""
         return self._to_main.is_full
 
     @asynccontextmanager
     async def page_slot(self) -> AsyncIterator[None]:
-        """Wait until a page may be taken in for the main thread, and hold it until that is done."""
+        """Hold a slot for a page, from when the main thread can accept it until it is done."""
         async with self._page_slots:
             while self.is_full:
                 await asyncio.sleep(_POLL_SECONDS)
@@ -177,7 +179,7 @@ class ThreadBridge:
     async def _answer(
         self, work: Callable[[], Awaitable[object]], promise: Promise, pauses: Sequence[float]
     ) -> None:
-        """Run a query; whatever comes of it, the promise is resolved or fails."""
+        """Run a query; in every case the promise is resolved or fails."""
         for pause in (*pauses, 0.0):
             try:
                 result = await work()

@@ -1,7 +1,7 @@
-"""Files of the SQLite store, for administration beside a running server or without one.
+"""Files of the SQLite store, for administration with or without a running server.
 
-It knows where they are, how one process locks them, how they are read beside a running server and
-how they are copied.  It does not know what is in the tables.
+It knows their location, how one process locks them, how they are read alongside a running server
+and how they are copied.  It does not know the contents of the tables.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from chatd.store.sqlite.store import StoreError, connect
 
 #: The name of the database in the data folder.
 DATABASE = "chatd.db"
-#: First characters of the names of the files that a server creates there.
+#: The common prefix of the files that a server creates there.
 _FILE_PREFIXES = ("chatd.", "ssh_host_")
 #: Pages that one step copies (4 MiB); the command can be interrupted between two steps.
 COPIED_PAGES = 1024
 #: Seconds that a reader waits for another process to release the file.
 READ_SECONDS = 10.0
-#: A reader in WAL mode writes too: its read marks, in the shared memory file beside the database.
+#: A reader in WAL mode writes too: its read marks, in the shared memory file next to the database.
 _PERMISSION_HINT = "run this as the user that the server runs as, also to read"
 
 
@@ -41,7 +41,7 @@ def data_folder() -> Path:
 
 
 def change_owner(folder: Path, uid: int | None, gid: int | None) -> None:
-    """Give a data folder, and the files that a server has created there, to the server's user.
+    """Change the owner of a data folder, and of the server's files in it, to the server's user.
 
     :raises OSError: when that is not permitted.
     """
@@ -76,13 +76,13 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _open_lock(path: Path) -> int:
-    """Open the lock file of a database; created by root it belongs to the database's owner."""
+    """Open the lock file of a database; if root creates it, it belongs to the database's owner."""
     lock, flags = path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return os.open(lock, flags)
-    if os.geteuid() == 0:  # a server that does not run as root has to open it
+    if os.geteuid() == 0:  # a server that does not run as root must be able to open it
         owner = path.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
@@ -90,7 +90,7 @@ def _open_lock(path: Path) -> int:
 
 @contextmanager
 def reading(path: Path, *, any_version: bool = False) -> Iterator[sqlite3.Connection]:
-    """Open a database for reading, also beside a server: in WAL mode neither waits for the other.
+    """Open a database for reading, even alongside a server: in WAL mode neither blocks the other.
 
     :raises StoreError: when it cannot be read, has tables of another version (unless
         ``any_version``), or SQLite fails while it is read.
@@ -105,7 +105,7 @@ def reading(path: Path, *, any_version: bool = False) -> Iterator[sqlite3.Connec
 
 @contextmanager
 def changing(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database that is `locked`, to change what is in it.
+    """Open a database that is `locked`, to change its contents.
 
     :raises StoreError: as `reading` does.
     """
@@ -120,7 +120,7 @@ def upgrade(path: Path) -> tuple[int, int]:
     :raises StoreError: when another process has it, or its tables cannot be upgraded.
     """
     with locked(path), _sqlite_errors_as_sentences(path):
-        with closing(_read_only(path)) as database:  # another program's database stays as it is
+        with closing(_read_only(path)) as database:  # another program's database stays unchanged
             version = _version(path, database, empty=True)
         with closing(connect(path)) as database:
             schema.upgrade(database)
@@ -128,10 +128,9 @@ def upgrade(path: Path) -> tuple[int, int]:
 
 
 def copy(path: Path, target: Path, *, replace: bool = False) -> int:
-    """Copy a database, as it is at this moment, into one file; return its size in bytes.
+    """Copy a snapshot of a database into one file; return its size in bytes.
 
-    A server may write meanwhile.  The copy is there whole or not at all, and readable by its owner
-    alone.
+    A server may write meanwhile.  The copy is complete or absent, and readable only by its owner.
 
     :raises StoreError: when the target exists and is not to be replaced, the database cannot be
         read, or the copy cannot be written.
@@ -145,7 +144,7 @@ def copy(path: Path, target: Path, *, replace: bool = False) -> int:
 
 
 def _check_target(path: Path, target: Path, *, replace: bool) -> None:
-    """Check that a copy may have this name, which is never that of the database itself."""
+    """Check that a copy may have this name, which must not be that of the database itself."""
     try:
         existing = target.lstat()
     except FileNotFoundError:
@@ -167,7 +166,7 @@ def _write_copy(database: sqlite3.Connection, target: Path) -> int:
     try:
         with closing(sqlite3.connect(name, isolation_level=None)) as copy:
             # All steps of one read transaction copy the same snapshot; without it, SQLite would
-            # begin the backup anew whenever the server writes.
+            # restart the backup whenever the server writes.
             database.execute("BEGIN")
             database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             database.backup(copy, pages=COPIED_PAGES, progress=_interruptible)

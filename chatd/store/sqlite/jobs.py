@@ -1,6 +1,6 @@
-"""Jobs of the SQLite store's writer, each done as part of a transaction.
+"""Jobs of the SQLite store's writer, each part of a transaction.
 
-It knows the tables; threads and notifications are `chatd.store.sqlite.store`'s.
+It knows the tables; threads and notifications belong to `chatd.store.sqlite.store`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Keep at most so many events of a room, or (None) as many as come."""
+    """Keep at most so many events of a room; None: without a limit."""
 
     room: str
     maximum: int | None
@@ -96,8 +96,8 @@ Job = Post | Limit | DropRoom | DropRoomsBut | Put | Read
 class Writer:
     """Does the writer's jobs; each method is part of a transaction.
 
-    Rows are gathered and inserted by `finish`, with one ``executemany`` a table.  ``_rooms`` caches
-    room ids and last numbers, ``_seen`` the last `MESSAGE_IDS` message ids.
+    Rows are gathered and inserted by `finish`, with one ``executemany`` per table.  ``_rooms``
+    caches room ids and last numbers, ``_seen`` the last `MESSAGE_IDS` message ids.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -122,7 +122,7 @@ class Writer:
         self.retention.roll_back()
 
     def post(self, post: Post) -> int | None:
-        """Store an event or apply a change; return its number, or None if that was done before."""
+        """Store an event or apply a change; return its number, or None for a repetition."""
         room = self._rooms.get(post.room) or self._load_room(post.room)
         event = post.event
         if not isinstance(event, KeptEvent | Change):
@@ -155,7 +155,7 @@ class Writer:
         self._spans[row_id // BLOCK] = (min(first, time), max(last, time))
 
     def _insert(self) -> None:
-        """Insert the gathered rows: before a change, which may be of one, and at the end."""
+        """Insert the gathered rows: before a change, which may affect one, and at the end."""
         if self._events:
             self.database.executemany(
                 "INSERT INTO event (id, room, number, time, kind, nick, author, text, account)"
@@ -194,7 +194,7 @@ class Writer:
             self.retention.removed(room)
 
     def finish(self) -> None:
-        """Write what is written once in a transaction, before it is committed."""
+        """Write the data that is written once per transaction, before the commit."""
         self._insert()
         self._last_event_id = 0  # the last event may be pruned before the next one comes
         if self._last:
@@ -234,13 +234,13 @@ class Writer:
         return loaded
 
     def drop_room(self, room: str) -> None:
-        """Take the name from a room, whose events are pruned later, some at a time."""
+        """Remove the name of a room; its events are pruned later, some at a time."""
         self._rooms.pop(room, None)
         self.retention.limit(room, None)
         self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
 
     def drop_rooms_but(self, rooms: tuple[str, ...]) -> None:
-        """Take their names from all rooms but these; their events are pruned later."""
+        """Remove the names of all rooms but these; their events are pruned later."""
         self.finish()  # the numbers of the rooms that are read again have to be written
         self._rooms.clear()
         self.retention.drop_rooms_but(rooms)

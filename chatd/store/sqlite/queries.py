@@ -1,8 +1,8 @@
 """Queries of the SQLite store: history and search.
 
-Each function runs in one read transaction; threads are `chatd.store.sqlite.store`'s.  However much
-is stored, a search reads little more than it returns: matches come from the search index, newest
-first, with room and author among its words, and times bound the ids that are looked at.
+Each function runs in one read transaction; threads belong to `chatd.store.sqlite.store`.  However
+much is stored, a search reads little more than it returns: matches come from the search index,
+newest first, with room and author among its words, and times bound the ids that are examined.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite.jobs import EVENT, event_from
 from chatd.store.sqlite.search_index import BLOCK, has_phrase, is_by, is_in
 
-#: Rooms that a query of the index names one by one.
+#: The most rooms that a query of the index names individually.
 NAMED = 64
 
 Row = tuple[int, KeptEvent]
@@ -67,10 +67,10 @@ def last_by(
 def search(
     database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
 ) -> list[tuple[str, int, KeptEvent]]:
-    """Return matches in some rooms, the last stored first.
+    """Return matches in some rooms, newest first.
 
-    Without words to match, the events are read by their ids; else the index comes first (``CROSS
-    JOIN`` keeps SQLite from reordering the join), and its rowids are the ids.
+    Without words to match, the events are read by their ids; otherwise the index comes first
+    (``CROSS JOIN`` keeps SQLite from reordering the join), and its rowids are the ids.
     """
     tests: list[tuple[str, object]] = [
         # The + keeps SQLite from using the index on rooms, whose rows it would have to sort.
@@ -120,7 +120,7 @@ def _fts_query(
 
 
 def _largest_other_rooms(database: sqlite3.Connection, rooms: Sequence[str]) -> list[int]:
-    """Return the largest of the other rooms: excluded, their matches need not be skipped."""
+    """Return the largest of the other rooms: if excluded, their matches need not be skipped."""
     query = (
         "SELECT id FROM room WHERE name IS NULL OR name NOT IN (SELECT value FROM json_each(?))"
         " ORDER BY last DESC LIMIT ?"

@@ -1,6 +1,6 @@
-"""Retention: what the SQLite store drops: rooms that are gone, old events, events beyond a limit.
+"""Retention: drops removed rooms, old events, and events beyond a limit from the SQLite store.
 
-A bounded number at a time, each as part of a transaction, so that posting never waits long.
+It drops a bounded number at a time, as part of a transaction, so that posting never waits long.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable
 
 from chatd.store.sqlite.search_index import BLOCK, indexed
 
-#: Events that one transaction drops of gone rooms, old events or those beyond a limit.
+#: The most events of removed rooms, old events or events beyond a limit that one transaction drops.
 PRUNED = 500
 
-#: What has to be known of an event to drop it: its id, room, author and text.
+#: The columns of an event that are needed to drop it: its id, room, author and text.
 Row = tuple[int, int, str, str]
 _ROW = "SELECT id, room, author, text FROM event"
 _UNINDEX = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)"
@@ -33,7 +33,7 @@ def drop(database: sqlite3.Connection, rows: Iterable[Row]) -> None:
 
 
 class Retention:
-    """The limits of rooms, the numbers of their events as far as needed, and rooms beyond them."""
+    """The limits of rooms, the event numbers that they need, and the rooms beyond their limits."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -42,12 +42,12 @@ class Retention:
         self._changed: dict[str, int] = {}
 
     def roll_back(self) -> None:
-        """Discard what was counted in a transaction that was rolled back."""
+        """Discard the counts of a transaction that was rolled back."""
         self._counts.clear()
         self._changed.clear()
 
     def limit(self, room: str, maximum: int | None) -> None:
-        """Keep at most so many events of a room, or (None) as many as come."""
+        """Keep at most so many events of a room; None: without a limit."""
         self._limits.pop(room, None)
         if maximum is not None:
             self._limits[room] = maximum
@@ -57,7 +57,7 @@ class Retention:
         self._limits = {room: self._limits[room] for room in rooms if room in self._limits}
 
     def added(self, room: str, room_id: int, count: int = 1) -> None:
-        """Count events that were added to a room, whose id is ``room_id``; or look at it again."""
+        """Count events added to the room with the id ``room_id``; or have it checked again."""
         if room in self._limits:
             if room_id in self._counts:
                 self._counts[room_id] += count
@@ -89,7 +89,7 @@ class Retention:
         return self._counts[room_id]
 
     def prune(self, before: float | None) -> bool:
-        """Drop some events of gone rooms, of rooms beyond their limits, or from before a time.
+        """Drop some events of removed rooms, of rooms beyond their limits, or from before a time.
 
         :return: whether there may be more.
         """
@@ -115,7 +115,7 @@ class Retention:
         return len(rows) == PRUNED
 
     def _drop(self, rows: list[Row]) -> None:
-        """Drop the first events of rooms, with the marks of deleted ones before what is left."""
+        """Drop the first events of rooms, and the marks of deleted events among them."""
         drop(self._database, rows)
         for room in {room for _, room, _, _ in rows}:
             self.removed(room, sum(row[1] == room for row in rows))

@@ -1,7 +1,7 @@
 """Schema of the SQLite store, and its upgrades.
 
-Each upgrade takes a database from one version to the next; SQLite's ``user_version`` says which one
-it has.  An upgrade is one transaction: it happens whole or not at all.
+Each upgrade takes a database from one version to the next; SQLite's ``user_version`` holds the
+current version.  An upgrade is one transaction: it is complete or has no effect.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from chatd.store.sqlite.search_index import BLOCK, indexed
 #: The statements of each upgrade; the first creates the tables of version 1 in an empty file.
 UPGRADES: tuple[tuple[str, ...], ...] = (
     (
-        # A room that was dropped has no name any more, until its events are pruned.
+        # A dropped room has no name; it remains until its events are pruned.
         "CREATE TABLE room (id INTEGER PRIMARY KEY, name TEXT UNIQUE, last INTEGER NOT NULL)",
         "CREATE TABLE event (id INTEGER PRIMARY KEY, room INTEGER NOT NULL REFERENCES room(id),"
         " number INTEGER NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL, nick TEXT NOT NULL,"
         " author TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (room, number))",
-        # The words are folded already: its tokenizer only has to split at blanks.
+        # The words are already folded: its tokenizer only has to split at blanks.
         "CREATE VIRTUAL TABLE search USING fts5(words, content='', tokenize='ascii')",
     ),
     (
@@ -27,10 +27,10 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (kind, key)) WITHOUT ROWID",
     ),
     (
-        # The author is a folded nick; the account is that of the author, empty for guests.
+        # The author is a folded nick; the account is the author's, empty for guests.
         "ALTER TABLE event ADD COLUMN account TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE event ADD COLUMN edited INTEGER NOT NULL DEFAULT 0",
-        # Numbers that rooms lack because a message was deleted: no loss, for a check.
+        # Numbers missing in rooms because a message was deleted: a check does not report them.
         "CREATE TABLE deleted (room INTEGER NOT NULL, number INTEGER NOT NULL,"
         " PRIMARY KEY (room, number)) WITHOUT ROWID",
         # The earliest and latest time of the events of a block of ids.
@@ -48,7 +48,7 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 )
 
 VERSION = len(UPGRADES)
-#: Events whose upgrade takes so long, half a second, that it is announced.
+#: The number of events from which an upgrade takes so long, half a second, that it is announced.
 ANNOUNCED_EVENTS = 20_000
 
 
@@ -78,7 +78,7 @@ def upgrade(
 ) -> None:
     """Upgrade the tables of a database to a version, the newest unless given.
 
-    ``announce`` is called beforehand, with a sentence, when that will take a while.
+    ``notify`` is called beforehand, with a sentence, if that will take a while.
 
     :raises SchemaError: when they are of a later version, or not chatd's.
     """

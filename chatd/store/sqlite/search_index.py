@@ -1,9 +1,9 @@
-"""Search index of the SQLite store: what an event's row holds, and how it is queried.
+"""Search index of the SQLite store: the words of an event's row, and queries.
 
-The index (FTS5) holds words: beside the folded words of the text (`chatd.chat.text.query.folded`)
+The index (FTS5) holds words: besides the folded words of the text (`chatd.chat.text.query.folded`)
 two marks for each event, of its room and of its author.  Each begins with a sign that no folded
 text has.  So FTS5 intersects rooms, authors and words in the index itself and returns rowids in
-descending order, the newest first, without a look at the table of events.
+descending order, the newest first, without reading the table of events.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _room_mark(room: int) -> str:
 
 
 def room_of_mark(term: str) -> int | None:
-    """Return the id of the room of which a word of the index is the mark, or None."""
+    """Return the id of the room whose mark a word of the index is, or None."""
     return int(term[1:]) if term.startswith(_ROOM) else None
 
 
@@ -44,7 +44,7 @@ def _author_mark(author: str) -> str:
 
 
 def has_phrase(phrase: str) -> str:
-    """Return the query for a folded phrase, as `chatd.chat.text.query.SearchQuery` means it."""
+    """Return the query for a folded phrase, as in `chatd.chat.text.query.SearchQuery`."""
     return f'"{phrase}"*' if begins_with(phrase) else f'"{phrase}"'
 
 

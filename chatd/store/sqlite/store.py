@@ -1,9 +1,9 @@
-"""SQLite store: `chatd.chat.store.Store` in one file, which outlives the process.
+"""SQLite store: `chatd.chat.store.Store` in one persistent file.
 
 The write thread commits everything that was posted during the last commit in one transaction (group
 commit): a commit costs a write to the log, and with ``power`` an fsync, however many messages are
-in it.  The observer is notified only when a transaction is committed, in order.  A read thread has
-a connection of its own, so that neither the chat nor the writer waits for a search.
+in it.  The observer is notified in order, and only after a transaction is committed.  A read thread
+has its own connection, so that neither the chat nor the writer waits for a search.
 
 The file is in WAL mode: readers do not block the writer, and a committed transaction survives a
 crash of the process.  ``PRAGMA synchronous = NORMAL`` syncs the log at checkpoints only, so a power
@@ -35,19 +35,19 @@ from chatd.store.threads.worker import Worker
 
 Result = TypeVar("Result")
 
-#: Posts that wait for the writer; further ones are refused: a disk that hangs must not take all
-#: memory.
+#: Posts that may be pending in the writer; further ones are refused: a hanging disk must not
+#: exhaust memory.
 MAX_PENDING = 50_000
 #: Seconds after which old events are looked for again.
 PRUNE_SECONDS = 5.0
 
 
 class StoreError(Exception):
-    """The database cannot be used; the argument is a sentence without its beginning."""
+    """The database cannot be used; the argument completes a sentence about it."""
 
 
 def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
-    """Open a database for one thread at a time; every transaction is begun explicitly."""
+    """Open a database for use by one thread at a time; transactions are begun explicitly."""
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA synchronous = {'FULL' if power else 'NORMAL'}")
@@ -89,7 +89,7 @@ class SqliteStore:
     def prepare(self, notify: Callable[[str], object] | None = None) -> None:
         """Lock the file for this process, and upgrade its tables.
 
-        ``announce`` is called beforehand, with a sentence, when that will take a while.
+        ``notify`` is called beforehand, with a sentence, if that will take a while.
 
         :raises StoreError: when the file cannot be used.
         """
@@ -126,7 +126,7 @@ class SqliteStore:
             self._write_thread.do(Post(room, message_id, event, author))
 
     def limit(self, room: str, maximum: int | None) -> None:
-        """Keep at most so many events of a room, or (None) as many as of other rooms."""
+        """Keep at most so many events of a room; None: as many as of other rooms."""
         self._write_thread.do(Limit(room, maximum))
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
@@ -134,11 +134,11 @@ class SqliteStore:
         self._write_thread.do(DropRoomsBut(tuple(rooms)))
 
     def drop_room(self, room: str) -> None:
-        """Drop the events of a room that is gone for good."""
+        """Drop the events of a room that is gone permanently."""
         self._write_thread.do(DropRoom(room))
 
     def _write(self, jobs: list[Job]) -> None:
-        """Do all jobs that have gathered in one transaction (in the write thread)."""
+        """Do all gathered jobs in one transaction (in the write thread)."""
         notifications: list[Callable[[], None]] = []
         try:
             self._database.execute("BEGIN IMMEDIATE")
@@ -192,7 +192,7 @@ class SqliteStore:
             self._database.execute("ROLLBACK")
 
     def _report_failure(self, jobs: list[Job], error: Exception) -> list[Callable[[], None]]:
-        """Return the notifications of a transaction that was rolled back; a bug is raised."""
+        """Return the notifications of a transaction that was rolled back; raise a bug."""
         observer = self._observer
         for job in jobs:
             if isinstance(job, Limit):  # it needs no disk, and applies from the next event on
@@ -214,9 +214,10 @@ class SqliteStore:
         return notifications
 
     def _prune(self) -> None:
-        """Drop old events, a bounded number in a transaction (in the write thread).
+        """Drop old events, a bounded number per transaction (in the write thread).
 
-        It goes on while no job waits, so that users never wait for more than one such transaction.
+        It continues while no job is pending, so that users never wait for more than one such
+        transaction.
         """
         before = None if self._days is None else self._now() - self._days * 86400
         more = True
@@ -263,7 +264,7 @@ class SqliteStore:
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return matches in some rooms, the last stored first."""
+        """Return matches in some rooms, newest first."""
         return await self._read(
             lambda database: queries.search(database, rooms, search, skip, count)
         )
@@ -271,7 +272,7 @@ class SqliteStore:
     async def _read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         """Return the result of a query that sees everything that was posted before.
 
-        It takes its turn in the queue of the writer, and runs in the read thread after that commit.
+        It is queued with the writer's jobs, and runs in the read thread after that commit.
         """
         promise = self._main_thread.promise()
 
@@ -282,7 +283,7 @@ class SqliteStore:
                     result = query(self._read_database)
                 finally:
                     self._read_database.execute("ROLLBACK")
-            except Exception as error:  # the caller gets it; the thread goes on
+            except Exception as error:  # the caller gets it; the thread continues
                 self._main_thread.call_soon(partial(promise.fail, error))
             else:
                 self._main_thread.call_soon(partial(promise.resolve, result))
@@ -293,9 +294,9 @@ class SqliteStore:
     # Records --------------------------------------------------------------------------------------
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Put a record in the place of the one with this key, or (None) drop that.
+        """Put a record in place of the one with this key, or (None) drop that.
 
-        :raises NotStoredError: from the awaitable, when it is not done.
+        :raises NotStoredError: from the awaitable, if it is not stored.
         """
         promise = self._main_thread.promise()
         self._write_thread.do(Put(kind, key, value, promise))
@@ -309,7 +310,7 @@ class SqliteStore:
     # Nicks, and the end ---------------------------------------------------------------------------
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Claim a nick; one process has the file, so claims in memory are enough."""
+        """Claim a nick; only one process uses the file, so claims in memory are enough."""
         return self._claims.claim(nick, holder, owner=owner)
 
     def release(self, nick: str, holder: str) -> None:
@@ -317,7 +318,7 @@ class SqliteStore:
         self._claims.release(nick, holder)
 
     async def close(self) -> None:
-        """Store what was posted, then end; it blocks until the disk has it."""
+        """Store all pending posts, then end; blocks until they are on disk."""
         for worker in (self._write_thread, self._read_thread):
             worker.end()
             worker.join()
@@ -354,7 +355,7 @@ def _header(path: Path) -> bytes:
 def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
     """Upgrade the tables of a database.
 
-    :raises StoreError: when it is not a database of chatd's, is damaged, or of a newer version.
+    :raises StoreError: when it is not a chatd database, is damaged, or of a newer version.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

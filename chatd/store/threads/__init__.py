@@ -1,1 +1,1 @@
-"""Worker threads of a store, and the way between them and the main thread."""
+"""Worker threads of a store, and calls between them and the main thread."""

@@ -1,7 +1,7 @@
 """Main thread: the interface to the thread in which the chat runs.
 
-A store that waits for a disk or a network has threads of its own, and notifies the chat in the main
-thread.  It does not know Twisted: a `MainThread` is handed to it.
+A store that waits for a disk or a network has its own threads, and notifies the chat in the main
+thread.  It does not know Twisted: it is given a `MainThread`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Promise(Awaitable[Any], Protocol):
-    """A result that is awaited in the main thread; it is resolved or fails there too, once."""
+    """A result that is awaited in the main thread; it is resolved or fails there, once."""
 
     def resolve(self, value: object) -> None:
         """Set the result."""

@@ -1,4 +1,4 @@
-"""Steps: functions of another thread that the main thread runs one after the other."""
+"""Steps: functions that the main thread runs in order for another thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker: a thread with a queue, whose jobs are done in order, in batches.
+"""Worker: a thread with a queue of jobs, done in order, in batches.
 
 It knows neither what the jobs are nor a database.
 """
@@ -14,11 +14,11 @@ Job = TypeVar("Job")
 
 
 class Worker(Generic[Job]):
-    """Calls a function with all jobs that have gathered while it did the last ones.
+    """Calls a function with all jobs that have gathered during its previous call.
 
-    That is what makes a group commit of a slow disk: the slower it is, the more jobs share a
-    transaction.  ``work`` runs in the worker's thread with at most ``batch_size`` jobs, and must
-    not raise; ``idle`` runs there after ``idle_seconds`` without a job.
+    That makes group commits: the slower the disk, the more jobs share a transaction.  ``work`` runs
+    in the worker's thread with at most ``batch_size`` jobs, and must not raise; ``idle`` runs there
+    after ``idle_seconds`` without a job.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Worker(Generic[Job]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def __len__(self) -> int:
-        """Return the number of jobs that wait."""
+        """Return the number of pending jobs."""
         return len(self._jobs)
 
     def start(self) -> None:
@@ -48,14 +48,14 @@ class Worker(Generic[Job]):
         self._thread.start()
 
     def do(self, job: Job) -> None:
-        """Queue a job; from any thread."""
+        """Queue a job; callable from any thread."""
         with self._more:
             self._jobs.append(job)
             if len(self._jobs) == 1:
                 self._more.notify()
 
     def end(self) -> None:
-        """Do the jobs that wait, then end; returns at once."""
+        """Do the pending jobs, then end; returns immediately."""
         with self._more:
             self._ending = True
             self._more.notify()

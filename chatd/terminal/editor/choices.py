@@ -6,7 +6,7 @@ from chatd.terminal.editor.line import EditBuffer
 
 
 class CompletionMenu:
-    """The candidates for one word, the likeliest first, and at last the word as it was typed.
+    """The candidates for one word, the likeliest first, and finally the word as it was typed.
 
     ``_before`` and ``_after`` are the text of the line around the word.
     """

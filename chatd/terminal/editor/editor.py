@@ -57,7 +57,7 @@ def _never(line: str) -> bool:
 
 
 class Editor:
-    """One line with its history, undo, completion, and the text that was killed last.
+    """A line with its history, undo, completion, and the last killed text.
 
     While it is ``masked`` the input is a secret: it is not shown, and goes into neither history,
     undo nor yank; afterwards the line that was being typed before is restored.  With
@@ -368,7 +368,7 @@ class Editor:
     # Pastes ---------------------------------------------------------------------------------------
 
     def _paste(self, paste: Paste) -> list[EditorEvent]:
-        """Insert one line; ask about several whether to send them."""
+        """Insert a single line; for several lines, ask whether to send them."""
         self._completions = None
         self._last_action = ""
         cut: list[EditorEvent] = [PasteCut()] if paste.cut else []

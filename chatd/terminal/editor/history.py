@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 #: The most lines of one session, and the most characters of them together.  bash keeps 500 lines,
-#: for years; this is for an evening, and is held in memory for every user who is connected.
+#: for years; this is for an evening, and is held in memory for every connected user.
 HISTORY_LINES = 100
 HISTORY_CHARACTERS = 8 * 1024
 
 
 class History:
-    """Entered lines, the newest last, and the position of the one that is shown.
+    """Entered lines, the newest last, and the position of the shown line.
 
     ``_index`` is that position; one past the newest stands for the line being typed, which
     ``_draft`` holds while an entered line is shown.
@@ -41,7 +41,7 @@ class History:
         self._draft = ""
 
     def go(self, index: int, line: str) -> str | None:
-        """Return the line at an index, to replace ``line``; None when there is none there."""
+        """Return the line at an index, to replace ``line``; None if there is none."""
         if not 0 <= index <= len(self._lines) or index == self._index == len(self._lines):
             return None
         if self._index == len(self._lines):
@@ -60,7 +60,7 @@ class History:
     def find(self, query: str, index: int, step: int) -> int | None:
         """Return the index of the nearest line that contains a query, ignoring case, or None.
 
-        The search begins at ``index`` and goes on by ``step``, 1 or -1.
+        The search begins at ``index`` and continues in steps of ``step``, 1 or -1.
         """
         folded = query.lower()
         while 0 <= index < len(self._lines):

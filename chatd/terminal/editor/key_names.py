@@ -55,7 +55,7 @@ _CSI_LETTERS: Final = {
 #: ``SS3 letter``: cursor keys and keypad in application mode.
 _SS3_LETTERS: Final = {**_CSI_AND_SS3_LETTERS, "M": "enter", "I": "tab"}
 
-#: Control characters with a key of their own, by code; also in ``CSI code u``.
+#: Control characters with their own keys, by code; also in ``CSI code u``.
 _NAMED_CONTROLS: Final = {
     8: "backspace",
     9: "tab",

@@ -5,9 +5,9 @@ paste); it must not know a transport, a clock, a line or a screen.
 
 Invariants:
 
-- Any cutting of the bytes gives the same text, keys and pastes, and no bytes raise.
+- However the bytes are split, the text, keys and pastes are the same, and no bytes raise.
 - Text and pastes contain no control characters, except tabs and line feeds in a paste.
-- What is held is bounded.  An unknown sequence is dropped whole.
+- What is held is bounded.  Unknown sequences are dropped whole.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Keys:
     """The decoder of one terminal's input.
 
     A lone ESC may be the Escape key or the beginning of a sequence: while ``pending_escape`` is
-    true the caller waits for 50 ms, and calls ``flush_escape`` when nothing came.
+    true the caller waits for 50 ms, and calls ``flush_escape`` if nothing has arrived.
     """
 
     __slots__ = ("_after_cr", "_count", "_decoder", "_held", "_mode", "_paste")
@@ -145,7 +145,7 @@ class Keys:
             pressed.append(key)
 
     def _sequence(self, text: str, position: int, pressed: list[Pressed]) -> int:
-        """Consume what begins with an ESC, or hold it until more of it has come."""
+        """Consume a sequence that begins with ESC, or hold it until more has arrived."""
         if _UNFINISHED.fullmatch(text, position):
             self._held = text[position:]
             return len(text)
@@ -190,8 +190,8 @@ class Keys:
     def _skip_string(self, text: str, position: int) -> int:
         """Skip a terminal's reply up to its terminator, ST or BEL.
 
-        Any other control ends it too: no reply contains one, and a user who pressed Alt-] by
-        chance is heard again from the next Enter on.
+        Any other control character ends it too: no reply contains one, and the input of a user who
+        pressed Alt-] by chance is accepted again after the next Enter.
         """
         run = _STRING.match(text, position)
         end = run.end() if run else position
@@ -211,7 +211,7 @@ class Keys:
         return end + (text[end] in "\x07\x9c")
 
     def _collect_paste(self, text: str, position: int, pressed: list[Pressed]) -> int:
-        """Hold a piece of a paste, and add the paste when its end has come."""
+        """Hold a piece of a paste, and add the paste once it is complete."""
         end = text.find(_PASTE_END, position)
         stop = end
         if end < 0:

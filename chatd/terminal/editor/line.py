@@ -37,7 +37,7 @@ class EditBuffer:
         self.cursor = len(text) if cursor is None else cursor
 
     def insert(self, text: str) -> bool:
-        """Insert text at the cursor, cut to the room there is; False when it was cut."""
+        """Insert text at the cursor, cut to the available space; False when it was cut."""
         text = safe(text)
         before, after = self.text[: self.cursor], self.text[self.cursor :]
         room = LINE_BYTES - len(self.text.encode())
@@ -57,7 +57,7 @@ class EditBuffer:
     def _splice(self, before: str, after: str, new: str = "") -> None:
         """Join three safe pieces, with the cursor after ``new``.
 
-        Combining marks that meet at a seam may be too many for one character: then the whole is
+        At a seam there may be too many combining marks for one character: then the whole text is
         made safe again.
         """
         text, cursor = before + new + after, len(before) + len(new)

@@ -1,4 +1,4 @@
-"""Editor events: what a key causes besides a change of the line; values for the editor's owner."""
+"""Editor events: the effects of a key besides a change of the line, as values for the owner."""
 
 from __future__ import annotations
 

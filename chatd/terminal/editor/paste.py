@@ -8,7 +8,7 @@ from itertools import chain
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import safe
 
-#: The most lines of one block, as many as one message of the socket assignment's protocol may have.
+#: The most lines of one block, the same as in a message of the socket assignment's protocol.
 BLOCK_LINES = 50
 
 

@@ -88,7 +88,7 @@ def position_of(rows: list[Row], at: int) -> tuple[int, int]:
 def rows_after_reflow(text: str, columns: int, *, followed: bool) -> int:
     """Return how many rows a row's end moves down in a terminal that reflows to another width.
 
-    ``followed`` says that more text follows in the same row: then a full row ends in the next one.
+    ``followed`` means that more text follows in the same row: then a full row ends in the next one.
     """
     row = column = 0
     if text.isascii():

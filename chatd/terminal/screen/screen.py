@@ -1,11 +1,11 @@
 """Screen: draws a prompt and the line being typed, with messages scrolling above them.
 
-It returns bytes and knows only what it drew itself, which is always the last thing on the screen.
+It returns bytes and knows only its own output, which is always the last on the screen.
 Rows are wrapped here with CR LF, so that the cursor's position never depends on how a terminal
 treats its last column.
 
-The bytes that erase the line and those that draw it again are kept ready: a message costs no more
-than to be put between them.  Sequences are those of ECMA-48: CUU, CUD, CUF, CUP, EL and ED.
+The bytes that erase the line and those that redraw it are kept ready: a message only has to be put
+between them.  Sequences are those of ECMA-48: CUU, CUD, CUF, CUP, EL and ED.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _ERASE_ROW, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 class Screen:
     """Draws and erases one unfinished line.  Widths and heights are in character cells.
 
-    ``_rows`` are the visible rows; of a line higher than the screen, the ones around the cursor.
-    The cursor is in column ``_x`` of row ``_y`` of them.  ``_above`` are the rows between the
-    messages and the prompt, each shorter than the screen is wide.
+    ``_rows`` are the visible rows; if the line is higher than the screen, the ones around the
+    cursor.  The cursor is in column ``_x`` of row ``_y`` of them.  ``_above`` are the rows between
+    the messages and the prompt, each shorter than the screen is wide.
     """
 
     __slots__ = (
@@ -87,7 +87,7 @@ class Screen:
         return self._update(before, y, x).encode()
 
     def entered(self, text: str) -> bytes:
-        """Return nothing: a complete line is shown again by the message that it becomes."""
+        """Return nothing: a complete line is shown again as a message."""
         return b""
 
     def resize(self, columns: int, rows: int) -> bytes:

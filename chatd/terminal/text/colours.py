@@ -14,10 +14,10 @@ NO_ATTRIBUTES, NONE, FEW, INDEXED, ALL = -1, 0, 16, 256, 1 << 24
 
 #: Terminals without colours, by the beginning of their names.
 _COLOURLESS: Final = ("dumb", "vt", "unknown", "network", "teletype")
-#: Those without cursor movement.
+#: Terminals without cursor movement, by the beginning of their names.
 _UNMOVED: Final = ("dumb", "unknown", "network", "teletype")
-#: Terminals with 24-bit colour although they may not say so: ssh forwards COLORTERM only when it is
-#: configured to.
+#: Terminals with 24-bit colour that may not announce it: ssh forwards COLORTERM only if configured
+#: to.
 _ALL: Final = ("alacritty", "contour", "foot", "iterm", "wezterm", "xterm-ghostty", "xterm-kitty")
 #: Telnet clients with 256 colours that answer with their own name.
 _INDEXED: Final = ("cmud", "mudlet", "mushclient", "putty-256", "tintin", "zmud")

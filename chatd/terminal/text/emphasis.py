@@ -1,6 +1,6 @@
 """Emphasis: text between *asterisks* and `backticks`, and links, shown with SGR attributes.
 
-The markers stay, so that copied text is the text that was typed.
+The markers stay, so that copied text is identical to the typed text.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Terminals disagree about some of them: whether an emoji family is one picture or four, whether a
 heart with a variation selector is narrow or wide, how wide a new or a private character is.  Such a
-cluster is not `sure`: its width here is that of current terminals, and `widest` the most of any.
+cluster is not `sure`: its width here is that of current terminals, and `widest` the largest on any.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from unicodedata import category
 import wcwidth
 
 #: The most code points of one cluster, and the most of them that take cells.  With 8 of two cells
-#: even a terminal that joins nothing shows it in one row of 20 columns.  Longer ones are split.
+#: even a terminal that joins nothing shows it in one row of 20 columns.  Longer clusters are split.
 CODE_POINTS = 12
 _SPACING = 8
 
-#: Letters of the most usual scripts: each begins a cluster and has a sure width; only characters
+#: Letters of the most common scripts: each begins a cluster and has a sure width; only characters
 #: after one may join it.
 _SIMPLE: Final = re.compile(
     r"[ -~\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03a1\u03a3-\u0482\u048a-\u052f"
@@ -75,7 +75,7 @@ def _clusters(text: str) -> tuple[str, ...]:
 def _parts(cluster: str) -> Iterator[str]:
     """Split a cluster before each `_SIMPLE` letter, and where it exceeds the bounds above.
 
-    The pieces of a long one fit a row on every terminal.
+    The pieces of a long cluster fit in a row on every terminal.
     """
     if len(cluster) <= _SPACING and not _SIMPLE.search(cluster, 1):
         yield cluster

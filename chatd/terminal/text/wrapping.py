@@ -17,7 +17,7 @@ from chatd.terminal.text.themes import RESET
 
 _PIECE: Final = re.compile(r"\x1b\[[0-9;]*m|\n| +|[^\x1b\n ]+")
 _SGR: Final = re.compile(r"\x1b\[[0-9;]*m")
-#: Needs more than a break between words.
+#: Matches text that needs more than breaks between words.
 _SPECIAL: Final = re.compile(r"[\x1b\n]|://")
 
 #: No row begins with closing punctuation, and none ends with opening punctuation.

@@ -1,1 +1,1 @@
-"""A person's or a program's side of a connection."""
+"""Conversations: the user's or program's side of a connection."""

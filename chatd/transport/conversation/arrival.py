@@ -1,4 +1,4 @@
-"""Arrival: a connection as the gate hands it to a way in, and what the gate still does for it."""
+"""Arrival: a new connection that the gate hands to a way in, and the gate's interface to it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from chatd.transport.conversation.conversation import Conversation
 
 
 class Doorkeeper(Protocol):
-    """The gate, as far as a way in needs it after the connection has been handed over."""
+    """The gate's interface to a way in, once the connection has been handed over."""
 
     def reached(self) -> tuple[str, int]:
         """Return the address and port of this server (or the proxy) as the client sees them."""
 
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
-        """Hand a conversation, with bytes not yet taken, to the way in called ``name``."""
+        """Hand a conversation, with the unread bytes, to the way in called ``name``."""
 
     def admit(self, operator: bool) -> str | None:
-        """Return a sentence if a client must not stay, with or without an operator's key."""
+        """Return a sentence if a client (an operator or not) may not stay, else None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A new connection.
 
-    ``address`` is the client's, also behind a proxy.  ``probed`` says that the gate has asked the
-    client for its terminal type already (telnet).
+    ``address`` is the client's, even behind a proxy.  ``probed`` means that the gate has already
+    asked the client for its terminal type (telnet).
     """
 
     address: str

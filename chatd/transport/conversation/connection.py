@@ -16,7 +16,7 @@ from chatd.transport.net.outbox import Outbox, StreamTransport, as_stream, outbo
 class TransportConnection:
     """`chatd.transport.channel.Connection` over one of Twisted's transports.
 
-    ``program`` gets what happens; `pass_to` and `connect` have to be called before anything does.
+    ``program`` receives the events; `pass_to` and `connect` must be called before the first one.
     """
 
     __slots__ = ("_transport", "outbox", "program")
@@ -26,7 +26,7 @@ class TransportConnection:
     program: Program
 
     def connect(self, transport: ITransport, clock: IReactorTime) -> None:
-        """Use a transport, which is connected."""
+        """Use this connected transport."""
         self._transport = as_stream(transport)
         self.outbox = outbox_for(transport, clock, self._ready)
 
@@ -34,21 +34,21 @@ class TransportConnection:
         self.program.ready()
 
     def pause(self) -> None:
-        """Take no more input."""
+        """Pause input."""
         self._transport.pauseProducing()
 
     def resume(self) -> None:
-        """Take input again."""
+        """Resume input."""
         self._transport.resumeProducing()
 
     def pass_to(self, program: Program) -> None:
-        """Let another program run here from now on."""
+        """Replace the program of this connection by another."""
         self.program = program
 
 
 @implementer(IHalfCloseableProtocol)
 class ProgramProtocol(Protocol):
-    """A connection whose bytes are those of its program, which is started when it is made."""
+    """A connection that passes its bytes to a program, which it starts when it is connected."""
 
     def __init__(
         self, clock: IReactorTime, start: Callable[[TransportConnection], Program]
@@ -64,7 +64,7 @@ class ProgramProtocol(Protocol):
         self._connection.pass_to(self._start(self._connection))
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand bytes to the program."""
+        """Pass bytes to the program."""
         self._connection.program.data_received(data)
 
     def readConnectionLost(self) -> None:

@@ -1,7 +1,8 @@
 """Conversation: a user's side of the line protocol, over any connection.
 
-It greets, lets lines through at the flood rate and shows what comes back.  Every way in that people
-type into has one.  It knows no bytes of telnet or ssh, only whole lines in and rendered bytes out.
+It greets the user, limits their lines to the flood rate and shows the chat's output.  Every way in
+that people type into uses it.  It knows no bytes of telnet or ssh, only whole lines in and rendered
+bytes out.
 """
 
 from __future__ import annotations
@@ -36,34 +37,34 @@ TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it w
 GOODBYE = Notice("Goodbye.")
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 
-#: What a pending line costs beside its characters, in bytes.
+#: The memory that a pending line takes besides its characters, in bytes.
 LINE_COST = 64
 
 
 class InputProgram(Program, Protocol):
-    """The program of a way in for people: it makes lines of bytes, for its conversation."""
+    """The program of a way in for people: it decodes bytes to lines for its conversation."""
 
     def hand_over(self) -> bytes:
-        """Return what is typed and not entered, and forget it: another server goes on with it."""
+        """Return the unfinished input and forget it: another server continues with it."""
 
 
 class Conversation:
-    """One user's lines, in the order in which they came, and none of them lost.
+    """One user's lines, in order and without loss.
 
-    A line is pending while the flood limit says so, while an earlier one is not done, and while
-    the connection takes nothing; beyond ``PASTE_BYTES`` of pending lines nothing is read.
+    A line is pending while the flood limit delays it, while an earlier one is not done, and while
+    the connection is full; beyond ``PASTE_BYTES`` of pending lines nothing is read.
 
-    :param program: The program of the way in, which runs in the connection; another server's may
-        take its place for a while.
-    :param delivery_report: Returns what of what was sent has arrived, where the way in knows that
-        better than the socket.
-    :param ask_client: Asks the client for a sign of life; ``take_answer`` takes the answer, and
-        returns whether there was a question.
-    :param hide: Is told whether what is typed from now on is a secret.
+    :param program: The program of the way in, which runs in the connection; another server may
+    replace it for a while.
+    :param delivery_report: Returns how much of the output has arrived, if the way in knows that
+    better than the socket.
+    :param ask_client: Asks the client for a sign of life; ``take_answer`` handles the answer and
+    returns whether there was a question.
+    :param hide: Called with whether the input from now on is a secret.
     """
 
     _log = Logger()
-    # People are shown once what happens in several rooms; who missed something goes on.
+    # People are shown an event in several rooms once; a person carries on after a gap.
     copy_per_room, closes_on_gap, resumable = False, False, True
 
     __slots__ = (
@@ -118,7 +119,7 @@ class Conversation:
         self._reading = True
         self._lines: list[str] = []  # a deque takes ten times the memory
         self._lines_cost = 0
-        self._busy = True  # until the user is in
+        self._busy = True  # until the user has entered
         self._closing = self._cut_off = self._input_ended = self._advancing = False
         self._peer_check: PeerCheck | None = None
         self._goodbye_bytes = 0
@@ -126,35 +127,35 @@ class Conversation:
         self._handover: Handover | None = None
         self._flood_control = FloodControl(host, self)
 
-    # Client: what the chat asks of it -------------------------------------------------------------
+    # Client: called by the chat -------------------------------------------------------------
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """Where a broadcast goes: the socket itself, where nothing is to be drawn."""
+        """The target of broadcasts: the socket itself if nothing is drawn."""
         return self.display.send
 
     @property
     def echoes_input(self) -> bool:
-        """Whether users see on their own screen already what they send."""
+        """Whether users already see their own lines on their screens."""
         return self.display.echoes_input
 
     @property
     def full(self) -> bool:
-        """Whether the connection takes nothing now."""
+        """Whether the connection takes nothing at present."""
         return self.outbox.full or self.lost
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection is lost, and nothing that is shown now is seen."""
+        """Whether the connection is lost, so that nothing shown now is seen."""
         return self.lost
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes that wait for the connection."""
+        """Bytes pending in the connection."""
         return self.outbox.pending
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """Return how things are shown here to a user with these preferences."""
+        """Return the style for a user with these preferences."""
         return self.display.style(preferences)
 
     def stalled(self, data: bytes, taken: int) -> None:
@@ -162,14 +163,14 @@ class Conversation:
         self.display.stalled(data, taken)
 
     def write(self, data: bytes) -> None:
-        """Show bytes that are for this user alone."""
+        """Show output that is for this user alone."""
         self.display.write(data)
         self.check()
 
     def check(self) -> None:
         """Hold the session at its position in every room if a write has filled the connection.
 
-        A client that sends and does not read is not read either, or its echo would pile up.
+        Reading is paused too while a client does not read: otherwise its echo would pile up.
         """
         if self.outbox.full and self.session is not None:
             self.session.hold()
@@ -177,13 +178,13 @@ class Conversation:
             self.set_reading(False)
 
     def refocused(self) -> None:
-        """Show another room in the prompt; after a line of the user it is drawn anyway."""
+        """Show another room in the prompt, which is drawn after each line of the user anyway."""
         if not (self._advancing or self._busy):
             self.display.refresh()
 
     @property
     def shows_pending(self) -> bool:
-        """Whether pending lines are not drawn: where what is typed stays on the screen."""
+        """Whether pending lines are announced in words: where they are not drawn."""
         return self.display.echoes_input
 
     def pending_changed(self) -> None:
@@ -191,7 +192,7 @@ class Conversation:
         self.display.refresh()
 
     def delivery_report(self) -> DeliveryReport:
-        """Return what has arrived of what was sent, by what the way in knows, or the socket."""
+        """Return how much of the output has arrived, according to the way in or the socket."""
         if self._delivery_report is not None:
             return self._delivery_report()
         pending, unreached = self.outbox.pending, self.outbox.unreached()
@@ -201,7 +202,7 @@ class Conversation:
         return DeliveryReport(unreached=max(0, size + pending - self._goodbye_bytes), owing=silence)
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """Take the next line as the answer to a question, also when it is here already."""
+        """Use the next line as the answer to a question, even if it is already pending."""
         if self._lines:
             return self._pop(), self._host.now()
         if self._closing or self._input_ended or self.lost:
@@ -216,7 +217,7 @@ class Conversation:
         self.display.refresh()
 
     def deliver(self, event: PersonalEvent) -> None:
-        """Show something to this user, who may not have entered yet."""
+        """Show a personal event to this user, who may not have entered yet."""
         if self.session is not None:
             self.session.deliver(event)
         else:
@@ -229,22 +230,22 @@ class Conversation:
         self.outbox.close()
 
     def dismiss(self) -> None:
-        """Prepare for a connection that its way in closes, and that is not to be resumed."""
+        """Prepare for the connection being closed by its way in, without a resumable session."""
         self._closing = True
         self._lines.clear()
         self._prompt.cancel()
 
     def broken(self, bug: Exception) -> None:
-        """Log a bug of ours that came up in sending, and end this connection."""
+        """Log a bug that occurred while sending, and end this connection."""
         self._log.failure("sending failed", failure=Failure(bug))
         self.outbox.abort()
 
     # Entering and leaving -------------------------------------------------------------------------
 
     def begin(self, visitor: Visitor, entered: Callable[[], None] | None = None) -> None:
-        """Let the user enter and greet them; lines that come meanwhile are pending.
+        """Let the user enter and greet them; lines that arrive meanwhile are pending.
 
-        ``entered`` is called once they are in.
+        ``entered`` is called once they have entered.
         """
         relay = self._host.relay
         if relay is not None and self._handover is None:
@@ -277,7 +278,7 @@ class Conversation:
             await greet(host, session, remark, guides=self.display.guides)
 
     def use(self, display: Display) -> None:
-        """Show things on another display from now on."""
+        """Use another display from now on."""
         self.display = display
         if self.session is not None:
             self.session.send = display.send
@@ -290,12 +291,12 @@ class Conversation:
         self.program = program
 
     def connection_lost(self) -> None:
-        """End the conversation, whose connection is gone; its session may be resumed."""
+        """End the conversation after its connection was lost; its session may be resumed."""
         self.lost = True
         self._lines.clear()
         self._prompt.cancel()
         self._flood_control.stop()
-        if self._peer_check is not None:  # a client that does not take a goodbye was cut off
+        if self._peer_check is not None:  # a client that did not receive the goodbye was cut off
             self._peer_check.stop()
             self._cut_off = True
         if self.session is not None:
@@ -303,20 +304,20 @@ class Conversation:
         self.outbox.forget()
 
     def _lose(self, session: Session) -> None:
-        """Let the user leave if it was us who closed the connection, else let them resume."""
+        """Let the user leave if this server closed the connection, else let them resume."""
         if self._closing and not self._cut_off:
             self._host.chat.leave(session, "", self._host.now())
         else:
             detach(self._host, session)
 
     def input_ended(self) -> None:
-        """Let the user leave once the pending lines are done: nothing more will come."""
+        """Let the user leave once the pending lines are done: the input has ended."""
         self._input_ended = True
         self._prompt.answer("", self.display)
         self.advance()
 
     def ready(self) -> None:
-        """Go on: the connection has room again."""
+        """Continue: the connection has room again."""
         if self.lost:
             return
         if self.session is not None:
@@ -327,11 +328,11 @@ class Conversation:
     # On another server ----------------------------------------------------------------------------
 
     def described(self) -> Mapping[str, object] | None:
-        """Return what another server has to know of the display; None: nothing is drawn."""
+        """Return the display's description for another server; None: nothing is drawn."""
         return self.display.described()
 
     def let_go(self) -> tuple[list[str], bytes]:
-        """Leave the chat here; return the pending lines, and what is typed and not entered."""
+        """Leave the chat here; return the pending lines and the unfinished input."""
         typed = self.program.hand_over()
         lines, self._lines, self._lines_cost = self._lines, [], 0
         self._flood_control.stop()
@@ -341,7 +342,7 @@ class Conversation:
         return lines, typed
 
     def come_back(self, typed: bytes) -> None:
-        """Run here again, for a user who is about to enter; lines are pending until then."""
+        """Resume running here, for a user who is about to enter; lines are pending until then."""
         self._busy = True
         self.connection.pass_to(self.program)
         self.display.come_back()
@@ -351,7 +352,7 @@ class Conversation:
     # Lines ----------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
-        """Take one line of safe text."""
+        """Handle one line of safe text."""
         if self._closing or self._prompt.answer(text, self.display):
             return
         self._lines.append(text)
@@ -362,18 +363,18 @@ class Conversation:
             self.set_reading(False)
 
     def pause(self, paused: bool) -> None:
-        """Read nothing while keys are pending."""
+        """Pause reading while keys are pending."""
         if paused == self._reading:
             self.set_reading(False) if paused else self.advance()
 
     def complete(self, before: str) -> Completion:
-        """Return what the last word before the cursor may become."""
+        """Return the completions of the last word before the cursor."""
         return complete(self._host.chat, self.session, before) if self.session else NOTHING
 
     def quit(self) -> None:
-        """Let the user leave by a key: Ctrl-D.  It cancels a question instead.
+        """Let the user leave on Ctrl-D; an open question is cancelled instead.
 
-        A user who waits for a cluster that does not answer leaves at once.
+        A user who is waiting for a cluster that does not answer leaves immediately.
         """
         if self._prompt.answer("", self.display):
             return
@@ -387,9 +388,9 @@ class Conversation:
             self.line("/quit")
 
     def interrupt(self) -> None:
-        """Drop the pending lines, and say so; without any, say how to leave.
+        """Drop the pending lines and report that; without any, say how to leave.
 
-        A question is cancelled instead.
+        An open question is cancelled instead.
         """
         if self._prompt.answer("", self.display):
             return
@@ -400,12 +401,12 @@ class Conversation:
         self.advance()
 
     def set_reading(self, reading: bool) -> None:
-        """Let the client send, or not."""
+        """Resume or pause reading."""
         self._reading = reading
         self.connection.resume() if reading else self.connection.pause()
 
     def advance(self) -> None:
-        """Do the lines that may be done now, unless that is under way."""
+        """Process the pending lines, unless already doing so."""
         if not self._advancing:
             self._advancing = True
             self._do_lines()
@@ -425,7 +426,7 @@ class Conversation:
             self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        """Take leave of a user who types nothing more: they leave, or have been cut off."""
+        """Say goodbye after the end of input: the user leaves, or was cut off."""
         self._closing = True
         session = self.session
         if session is not None and session.deliver(GOODBYE):
@@ -460,7 +461,7 @@ class Conversation:
                 self.display.refresh()
 
     def _do(self, awaited: Awaitable[None]) -> None:
-        """Wait for something before the next line is done."""
+        """Wait for an awaitable before processing the next line."""
         self._busy = True
         Deferred.fromCoroutine(self._await(awaited))
 

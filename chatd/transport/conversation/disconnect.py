@@ -1,4 +1,4 @@
-"""Disconnect: whether a client whose input has ended is still there, and its session if not."""
+"""Disconnect: detects whether a client that closed its input is gone; detaches its session."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from chatd.chat.model.entities import Session
 from chatd.transport.host import Host
 from chatd.transport.net.outbox import Outbox
 
-#: Seconds between two checks of whether a goodbye has arrived, and how many checks there are.
+#: Seconds between two checks whether a goodbye has arrived, and the number of checks.
 CHECK_SECONDS = 0.02
 CHECKS = 50
 
 
 def detach(host: Host, session: Session) -> None:
-    """Detach a session whose connection is lost, if its user can prove that it is theirs."""
+    """Detach a session whose connection is lost, if its user can prove their identity."""
     detached = connection_lost(host.chat, session, host.now())
     if detached is not None:
         host.chat.expire_in_time(detached)
 
 
 class PeerCheck:
-    """Waits until what was sent has arrived, then calls ``done`` with whether the peer is gone.
+    """Waits until the output has arrived, then calls ``done`` with whether the peer is gone.
 
-    A client that only sends nothing more (``nc -N``) still reads, and takes a goodbye; the machine
-    of one that is gone altogether answers it with a reset.
+    A client that only closed its input (``nc -N``) still reads, and receives a goodbye; if the
+    client is gone altogether, its machine answers with a reset.
     """
 
     __slots__ = ("_call", "_checks_left", "_clock", "_done", "_outbox")
@@ -40,7 +40,7 @@ class PeerCheck:
         self._call: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Check now, and again as long as it is not known."""
+        """Check now, and repeat until known."""
         self._call = None
         was_reset = self._outbox.was_reset()
         if was_reset is None and self._checks_left:
@@ -50,7 +50,7 @@ class PeerCheck:
             self._done(was_reset is not False)
 
     def stop(self) -> None:
-        """Check no more: the connection is gone."""
+        """Stop checking: the connection is gone."""
         if self._call is not None:
             self._call.cancel()
             self._call = None

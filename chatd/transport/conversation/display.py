@@ -1,4 +1,4 @@
-"""Display: what a conversation is shown on, plain lines here or what a terminal draws."""
+"""Display: the output side of a conversation, plain lines here or a drawn terminal."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from chatd.transport.net.outbox import Outbox
 
 
 class Display(Protocol):
-    """What a conversation is shown on."""
+    """The output side of a conversation."""
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """Takes whole lines for the connection and returns how many bytes it took."""
+        """Sends whole lines to the connection and returns how many bytes it took."""
 
     @property
     def echoes_input(self) -> bool:
-        """Whether what users type is on their own screen already."""
+        """Whether users already see their own input on their screens."""
 
     @property
     def guides(self) -> bool:
-        """Whether new users are told what to try."""
+        """Whether new users get hints on what to try."""
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """Return how things are shown to a user with these preferences."""
+        """Return the style for a user with these preferences."""
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Keep what ``send`` did not take."""
 
     def write(self, data: bytes) -> None:
-        """Show whole lines in any case."""
+        """Show whole lines unconditionally."""
 
     def refresh(self) -> None:
-        """Draw what is beside the lines, which may have changed: the room with the focus."""
+        """Draw the prompt again, as it may have changed: the room with the focus."""
 
     def ask(self, question: str, *, secret: bool) -> str:
-        """Show a question beside what will be typed; return a sentence if that cannot be."""
+        """Show a question next to the input; return a sentence where that is not possible."""
 
     def answered(self) -> None:
-        """Take a question away, which is answered or cancelled."""
+        """Remove a question that was answered or cancelled."""
 
     def leave(self) -> None:
-        """Take away what is not a line: the screen is the user's own again."""
+        """Erase everything but the lines: the screen is the user's own again."""
 
     def described(self) -> Mapping[str, object] | None:
-        """Return what another server that is to draw it has to know; None: nothing is drawn."""
+        """Return the description that another server needs to draw it; None: nothing is drawn."""
 
     def come_back(self) -> None:
-        """Draw again, after another server did."""
+        """Resume drawing after another server did."""
 
 
 class Plain:
@@ -64,7 +64,7 @@ class Plain:
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """The connection's own."""
+        """The connection's own ``send``."""
         return self._outbox.send
 
     @property
@@ -86,14 +86,14 @@ class Plain:
         self._outbox.stalled(data, taken)
 
     def write(self, data: bytes) -> None:
-        """Show whole lines in any case."""
+        """Show whole lines unconditionally."""
         self._outbox.write(data)
 
     def refresh(self) -> None:
-        """Do nothing: nothing is shown beside the lines."""
+        """Do nothing: nothing is shown besides the lines."""
 
     def ask(self, question: str, *, secret: bool) -> str:
-        """Return the question, of which nothing can be hidden here."""
+        """Return the question as a line: input cannot be hidden here."""
         visible = "What you type will be seen; an" if secret else "An"
         return f"{question}? {visible} empty line calls it off."
 

@@ -1,4 +1,4 @@
-"""Flood control: lets a user's lines through at the rate of the flood limit, and loses none."""
+"""Flood control: limits a user's lines to the flood rate, without losing any."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class Sender(Protocol):
     """The conversation whose lines are limited."""
 
     def advance(self) -> None:
-        """Go on: the next line may go out."""
+        """Continue: the next line may be sent."""
 
     def deliver(self, notice: Notice) -> None:
         """Show a notice to the user."""
 
 
 class FloodControl:
-    """Says whether the next line may go out; if not, calls ``sender.advance`` when it may.
+    """Decides whether the next line may be sent; if not, calls ``sender.advance`` when it may.
 
-    The user is told of the limit once until `calm`.
+    The user is notified of the limit once until `calm`.
     """
 
     __slots__ = ("_bucket", "_call", "_host", "_sender", "_warned")
@@ -37,7 +37,7 @@ class FloodControl:
         self._warned = False
 
     def must_wait(self) -> bool:
-        """Whether the next line has to wait; otherwise it counts as gone out."""
+        """Return whether the next line has to wait; otherwise it counts as sent."""
         if self._call is not None:
             return True
         wait = self._bucket.wait(self._host.clock.seconds()) if self._bucket else 0.0
@@ -59,11 +59,11 @@ class FloodControl:
         self._sender.advance()
 
     def calm(self) -> None:
-        """Warn again the next time: no line is pending any more."""
+        """Warn again the next time: no line is pending any longer."""
         self._warned = False
 
     def stop(self) -> None:
-        """Let nothing more out."""
+        """Stop the timer."""
         if self._call is not None:
             self._call.cancel()
             self._call = None

@@ -1,4 +1,4 @@
-"""Greeting: what a user who has entered is told, and what they are shown of the lobby."""
+"""Greeting: the messages and the lobby's history that a user is shown after entering."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatd.chat.events import Listing, Notice, Refused
 from chatd.chat.model.entities import Room, Session
 from chatd.transport.host import Host
 
-#: What a new user is told to try, where no program may be reading.
+#: The hint for new users, where no program may be reading.
 TO_TRY = Listing(
     "Three things to try:",
     (
@@ -20,10 +20,10 @@ TO_TRY = Listing(
 
 
 async def greet(host: Host, session: Session, remark: str, *, guides: bool) -> None:
-    """Let a user join the lobby and tell them where they are.
+    """Let a user join the lobby, and greet them.
 
     :param remark: A sentence about their nick, or nothing.
-    :param guides: Whether a person reads it, and not a program.
+    :param guides: Whether a person reads it rather than a program.
     """
     for text in (*host.motd, *([remark] if remark else [])):
         session.deliver(Notice(text))

@@ -1,6 +1,6 @@
-"""Program conversation: a program's requests, one after the other, none of them lost.
+"""Program conversation: a program's requests, processed in order and without loss.
 
-It is what the ways in share whose clients are programs, `chatd.transport.tcd` and
+It is the base of the protocols whose clients are programs, `chatd.transport.tcd` and
 `chatd.transport.json`; it knows the bytes of neither.
 """
 
@@ -25,7 +25,7 @@ from chatd.transport.channel import Connection
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.host import Host
 
-#: Seconds of silence after which a request counts that is complete but for its end.
+#: Seconds of silence after which a request that lacks only its end counts as complete.
 SILENCE_SECONDS = 0.3
 #: Pending requests beyond which nothing more is read.
 REQUESTS = 500
@@ -36,9 +36,9 @@ _Request = TypeVar("_Request")
 class ProgramConversation(Generic[_Request]):
     """A client of the chat (`chatd.chat.model.client.Client`) that sends requests.
 
-    It is the program of its connection (`chatd.transport.channel.Program`), whatever that runs
-    over.  Requests are pending while the flood limit says so, while an earlier one is not done, and
-    while the connection takes nothing.
+    It is the program of its connection (`chatd.transport.channel.Program`), whatever the
+    transport.  Requests are pending while the flood limit delays them, while an earlier one is not
+    done, and while the connection is full.
     """
 
     _log = Logger()
@@ -65,7 +65,7 @@ class ProgramConversation(Generic[_Request]):
         raise RuntimeError("a way in reads its own bytes")
 
     def read_end(self) -> list[_Request]:
-        """Return the requests that are complete when nothing more comes."""
+        """Return the requests that the end of input completes."""
         return []
 
     @property
@@ -74,58 +74,58 @@ class ProgramConversation(Generic[_Request]):
         return False
 
     async def serve(self, request: _Request) -> None:
-        """Do what a request asks for."""
+        """Carry out a request."""
 
     def refuse(self, request: _Request, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
 
     def connection_lost(self) -> None:
-        """Forget what belongs to the connection, which is gone."""
+        """Drop the state of the connection, which is gone."""
 
     # Client ---------------------------------------------------------------------------------------
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """The connection's own."""
+        """The connection's own ``send``."""
         return self.outbox.send
 
     @property
     def echoes_input(self) -> bool:
-        """False: a program is sent its own messages, as everybody is."""
+        """False: a program receives its own messages, as all members do."""
         return False
 
     @property
     def copy_per_room(self) -> bool:
-        """True: what happens in several rooms is sent for each."""
+        """True: an event in several rooms is sent for each of them."""
         return True
 
     @property
     def closes_on_gap(self) -> bool:
-        """Whether a program that missed something is disconnected."""
+        """Whether to disconnect a program after a gap, so that it resyncs."""
         return False
 
     @property
     def resumable(self) -> bool:
-        """False: a program begins anew."""
+        """False: a program starts over."""
         return False
 
     @property
     def full(self) -> bool:
-        """Whether the connection takes nothing now."""
+        """Whether the connection takes nothing at present."""
         return self.closed or self.outbox.full
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection is lost, and nothing that is sent now is received."""
+        """Whether the connection is lost, so that nothing sent now is received."""
         return self.closed
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes that wait for the connection."""
+        """Bytes pending in the connection."""
         return self.outbox.pending
 
     def style(self, preferences: Preferences) -> Style:
-        """Return how things are shown here."""
+        """Return the style of this protocol."""
         raise RuntimeError("a way in has a style of its own")
 
     def stalled(self, data: bytes, taken: int) -> None:
@@ -133,14 +133,14 @@ class ProgramConversation(Generic[_Request]):
         self.outbox.stalled(data, taken)
 
     def write(self, data: bytes) -> None:
-        """Send in any case."""
+        """Send unconditionally."""
         if data and not self.closed:
             self.outbox.write(data)
             if self.outbox.full and self.session is not None:
                 self.session.hold()
 
     def delivery_report(self) -> DeliveryReport:
-        """Return that all has arrived: a program does not resume its session."""
+        """Return `ALIVE`: a program does not resume its session."""
         return ALIVE
 
     def refocused(self) -> None:
@@ -148,14 +148,14 @@ class ProgramConversation(Generic[_Request]):
 
     @property
     def shows_pending(self) -> bool:
-        """False: a program is answered, or asks nothing."""
+        """False: a program gets an answer to each request."""
         return False
 
     def pending_changed(self) -> None:
-        """Do nothing: a program is shown what is stored."""
+        """Do nothing: a program is sent only stored messages."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """Return an empty answer: a program is asked nothing."""
+        """Return an empty answer: a program is not asked questions."""
         return "", self.host.now()
 
     def close(self) -> None:
@@ -165,18 +165,18 @@ class ProgramConversation(Generic[_Request]):
         self.outbox.close()
 
     def broken(self, bug: Exception) -> None:
-        """Log a bug of ours, and end this connection."""
+        """Log a bug, and end this connection."""
         self._log.failure("sending failed", failure=Failure(bug))
         self.outbox.abort()
 
     # Program --------------------------------------------------------------------------------------
 
     def set_reading(self, reading: bool) -> None:
-        """Let the client send, or not."""
+        """Resume or pause reading."""
         self.connection.resume() if reading else self.connection.pause()
 
     def data_received(self, data: bytes) -> None:
-        """Take the requests that these bytes complete."""
+        """Handle the requests that these bytes complete."""
         if self.closed:
             return
         self._requests += self.read(data)
@@ -193,19 +193,19 @@ class ProgramConversation(Generic[_Request]):
         """Do nothing: a program has no keys."""
 
     def input_ended(self) -> None:
-        """Do the pending requests, then close: nothing more will come."""
+        """Do the pending requests, then close: the input has ended."""
         _stop(self._silence)
         self._input_ended = True
         self._take_end()
 
     def ready(self) -> None:
-        """Go on: the connection has room again."""
+        """Continue: the connection has room again."""
         if self.session is not None:
             self.session.release()
         self._go_on()
 
     def answered(self) -> None:
-        """Do nothing: a program is asked for no sign of life."""
+        """Do nothing: a program is never asked for a sign of life."""
 
     def lost(self) -> None:
         """Leave the chat: the connection is gone."""
@@ -219,7 +219,7 @@ class ProgramConversation(Generic[_Request]):
             self.host.chat.leave(self.session, "", self.host.now())
 
     def _await_silence(self) -> None:
-        """Let a silence complete a request; there is none while nothing is read."""
+        """Complete a request after a silence, which does not count while reading is paused."""
         _stop(self._silence)
         if self.unfinished and not (self.closed or self._paused):
             self._silence = self.host.clock.callLater(SILENCE_SECONDS, self._take_end)
@@ -242,13 +242,13 @@ class ProgramConversation(Generic[_Request]):
             Deferred.fromCoroutine(self._work()).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        if failure.check(Relayed):  # nothing is done here any more
+        if failure.check(Relayed):  # nothing more is done here
             return
         self._log.failure("a request failed", failure=failure)
         self.outbox.abort()
 
     async def _work(self) -> None:
-        """Do the requests that may be done now."""
+        """Process the pending requests."""
         while self._requests and not (self.closed or self.outbox.full or self._delay):
             wait = self._bucket.wait(self.host.clock.seconds()) if self._bucket else 0.0
             if wait:

@@ -1,4 +1,4 @@
-"""Prompt: a question to the user, one at a time, beside the lines that they type."""
+"""Question to the user, one at a time, whose answer is a typed line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatd.transport.conversation.display import Display
 
 
 class Prompt:
-    """The question that is open, if there is one."""
+    """The open question, if there is one."""
 
     __slots__ = ("_answer", "_secret", "_text")
 
@@ -33,7 +33,7 @@ class Prompt:
         return "" if self._answer is None else display.ask(self._text, secret=self._secret)
 
     def answer(self, text: str, display: Display) -> bool:
-        """Take a line as the answer; return whether there was a question."""
+        """Use a line as the answer; return whether there was a question."""
         answer, self._answer = self._answer, None
         if answer is None:
             return False

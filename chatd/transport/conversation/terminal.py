@@ -1,6 +1,6 @@
-"""Terminal: a display that the server draws, and the keys that come from it.
+"""Terminal: a display that the server draws, and its keyboard.
 
-Telnet in character mode and ssh with a pty both have one.  It joins the I/O-free parts of
+Telnet in character mode and ssh with a pty use it.  It connects the I/O-free parts of
 `chatd.terminal` to a conversation.
 """
 
@@ -39,16 +39,17 @@ from chatd.terminal.text.colours import NO_ATTRIBUTES
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import theme
 from chatd.transport.conversation.conversation import PASTE_CUT, TOO_LONG, Conversation
+from chatd.transport.net.outbox import STALLED
 
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.
 ESCAPE_SECONDS = 0.05
 
-#: Completions that are looked up for one chunk of keys: users press Tab again when they have seen
-#: what the last one did.
+#: Completions that are looked up for one chunk of keys: users see the result of a Tab before they
+#: press it again.
 COMPLETIONS_AT_ONCE = 4
 
-#: Keys that are pressed in one turn of the reactor; others have their turn before the rest.  In the
-#: longest line, and in the worst of scripts, these take some 20 ms.
+#: Keys that are handled in one turn of the reactor, before other connections have their turn.  In
+#: the longest line, in the worst-case script, they take some 20 ms.
 KEYS_AT_ONCE = 64
 
 #: Set and reset bracketed paste mode (xterm's ctlseqs, mode 2004).
@@ -56,15 +57,15 @@ _BRACKETED_PASTE, _NO_BRACKETED_PASTE = b"\x1b[?2004h", b"\x1b[?2004l"
 
 
 class Terminal:
-    """A screen on which the line being typed stands below the messages, and is drawn after each.
+    """A screen with the line being typed below the messages, redrawn after each message.
 
-    Where the cursor cannot be moved, and for users who want it plain, nothing is drawn again: what
-    is typed is shown at its end, and stays.
+    Where the cursor cannot be moved, and for users who want it plain, nothing is redrawn: typed
+    text is appended, and stays.
 
-    :param columns: Its size in cells, as are ``rows``.
-    :param colours: How many it shows.
+    :param columns: Its width in cells; ``rows`` is its height.
+    :param colours: The number of colours that it shows.
     :param ansi: Whether its cursor can be moved.
-    :param plain: Whether nothing is to be drawn again although it could.
+    :param plain: Whether nothing is to be redrawn although it could be.
     """
 
     __slots__ = (
@@ -128,7 +129,7 @@ class Terminal:
         self._unread_shown = ""
 
     def _set_up(self, columns: int, rows: int) -> None:
-        """Make the screen for this terminal and this user; nothing is drawn yet."""
+        """Create the screen for this terminal and this user; nothing is drawn yet."""
         draws = self._ansi and not self._plain
         self._editor.stays_at_end = not draws
         if draws:
@@ -139,12 +140,12 @@ class Terminal:
     # What is shown --------------------------------------------------------------------------------
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """Return the colours that the terminal has and the user wants."""
+        """Return the style with the colours that the terminal supports and the user wants."""
         return style_for(preferences, self._depth, self._screen.columns, self._screen.rows)
 
     @property
     def _depth(self) -> int:
-        """How many colours there are; on paper there is not even bold."""
+        """The number of colours; a printing terminal does not even have bold."""
         return self.colours if self._ansi else NO_ATTRIBUTES
 
     @property
@@ -154,11 +155,11 @@ class Terminal:
 
     @property
     def echoes_input(self) -> bool:
-        """Whether what is typed stays; on a screen it is shown again as the others see it."""
+        """Whether typed text stays; on a screen it is shown again in the form that others see."""
         return isinstance(self._screen, LineModeScreen)
 
     def send(self, data: bytes) -> int:
-        """Show whole lines above the one being typed; -1 when not all of that was taken."""
+        """Show whole lines above the one being typed; `STALLED` when not all was taken."""
         whole = self._screen.show(data) + self._prompt_if_changed()
         try:
             taken = self._outbox.send(whole)
@@ -167,22 +168,22 @@ class Terminal:
         if taken == len(whole):
             return len(data)
         self._short = (whole, taken)
-        return -1
+        return STALLED
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take of what it drew."""
+        """Keep the part of the drawn output that ``send`` did not send."""
         whole, taken = self._short
         self._short = (b"", 0)
         self._outbox.stalled(whole, taken)
 
     def write(self, data: bytes) -> None:
-        """Show whole lines above the one being typed, in any case."""
+        """Show whole lines above the one being typed, unconditionally."""
         self._outbox.write(self._screen.show(data))
 
     def refresh(self) -> None:
         """Draw the prompt and the line being typed, as they are now.
 
-        While too much waits for the connection nothing is drawn; once it has room, the newest is.
+        While too much output is pending nothing is drawn; once there is room, the newest state is.
         """
         if self._left or self._conversation.lost or self._outbox.pending > PERSONAL_BYTES:
             return
@@ -203,7 +204,7 @@ class Terminal:
         return self._screen.draw(prompt, width, shown.text, shown.cursor, self._marks)
 
     def _pending(self) -> tuple[str, ...]:
-        """Return the rows of what the user said and is not stored yet; on paper it stands."""
+        """Return rows for the user's lines that are not stored yet; none if typed text stays."""
         session = self._conversation.session
         if session is None or session.pending_lines is None or self.echoes_input:
             return ()
@@ -213,7 +214,7 @@ class Terminal:
         return pending(count, named, look, self._screen.columns, self._screen.rows)
 
     def _prompt_if_changed(self) -> bytes:
-        """Return the prompt, if unread counts or pending lines have changed; on paper it stays."""
+        """Return the prompt if unread counts or pending lines have changed."""
         session = self._conversation.session
         if session is None or self.echoes_input or self._left:
             return b""
@@ -222,7 +223,7 @@ class Terminal:
         return b""
 
     def _adapt(self) -> bytes:
-        """Follow the preference for plain, and set up a terminal that has not been yet."""
+        """Apply the preference for plain, and set the terminal up unless it already is."""
         session = self._conversation.session
         plain = session.preferences.plain if session is not None else self._plain
         data = b""
@@ -235,7 +236,7 @@ class Terminal:
         return data
 
     def _start_again(self) -> bytes:
-        """Leave what was drawn, and draw in another way from now on."""
+        """Leave the drawn output as it is, and draw in another way from now on."""
         data = self._screen.leave()
         self._set_up(self._screen.columns, self._screen.rows)
         return data
@@ -257,22 +258,22 @@ class Terminal:
             self._conversation.check()
 
     def ask(self, question: str, *, secret: bool) -> str:
-        """Ask in place of the prompt; a secret is not drawn."""
+        """Show a question in place of the prompt; a secret is not drawn."""
         self._question = f"{question}: "
         self._editor.masked = secret
         self._conversation.hide(secret)
         return ""
 
     def answered(self) -> None:
-        """Show the prompt and what is typed again."""
+        """Show the prompt and the typed text again."""
         self._question = ""
         self._editor.masked = False
         self._conversation.hide(False)
 
     def leave(self) -> None:
-        """Take the line being typed off the screen: the terminal is the user's own again.
+        """Erase the line being typed: the terminal is the user's own again.
 
-        Pending lines stay there: they will not be shown once they are stored.
+        Pending lines stay on the screen: they will not be shown once they are stored.
         """
         if not self._left:
             self._left = True
@@ -281,12 +282,12 @@ class Terminal:
             self._put(self._screen.leave() + pending + ends)
 
     def described(self) -> Mapping[str, object]:
-        """Return its size and its kind."""
+        """Return the terminal's size and kind."""
         columns, rows = self._size
         return {"columns": columns, "rows": rows, "colours": self.colours, "ansi": self._ansi}
 
     def hand_over(self) -> bytes:
-        """Press the pending keys and leave; return what is typed and not entered."""
+        """Apply the pending keys and leave; return the unfinished input."""
         while self._pressed:
             self._press_some()
         typed, self._keys, self._editor = self.typed, Keys(), Editor(may_hold_secret)
@@ -302,13 +303,13 @@ class Terminal:
         self._left = True
 
     def come_back(self) -> None:
-        """Draw from the next row on: what another server left on the screen is not known."""
+        """Draw from the next row on: another server has drawn the rows above."""
         self._left = self._brackets_pastes = False
         self._set_up(*self._size)
         self._outbox.write(b"\r\n\x1b[J" if self._ansi else b"\r\n")
 
     def resize(self, columns: int, rows: int) -> None:
-        """Draw for another size, in cells; of several in one turn of the reactor, for the last."""
+        """Draw for another size, in cells, at the end of the reactor's turn."""
         self._size = (columns, rows)
         if self._resizing is None or not self._resizing.active():
             self._resizing = self._clock.callLater(0, self.refresh)
@@ -316,7 +317,7 @@ class Terminal:
     # Keys --------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Take what the keyboard sent."""
+        """Handle input from the keyboard."""
         if self._escape is not None and self._escape.active():
             self._escape.cancel()
         self._escape = None
@@ -335,7 +336,7 @@ class Terminal:
             self._press_some()
 
     def _press_some(self) -> None:
-        """Do what the next keys do; while more of them are pending nothing is read."""
+        """Apply the next keys; reading pauses while more of them are pending."""
         self._pressing = None
         keys, self._pressed = self._pressed[:KEYS_AT_ONCE], self._pressed[KEYS_AT_ONCE:]
         for key in keys:
@@ -376,7 +377,7 @@ class Terminal:
                     conversation.session.deliver(TOO_LONG)
 
     def _enter(self, text: str) -> None:
-        """End the row of a complete line; on paper it stays where it stands."""
+        """End the row of a complete line; in line mode it stays on the screen."""
         if not self._left:
             prompt, _ = self._prompt()
             self._put(self._screen.entered(prompt + text))
@@ -388,7 +389,7 @@ class Terminal:
 
     @property
     def masked(self) -> bool:
-        """Whether what is typed is a secret, and not shown: see `Editor.masked`."""
+        """Whether the input is a secret that is not shown: see `Editor.masked`."""
         return self._editor.masked
 
     @masked.setter
@@ -409,11 +410,11 @@ class Terminal:
             self._put(data)
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C does, which came otherwise than as a key (ssh's signal)."""
+        """Act as on Ctrl-C, for an interrupt that is not a key (ssh's signal)."""
         self.receive(b"\x03")
 
     def stop(self) -> None:
-        """Draw nothing more, and cancel all timers: the connection is gone."""
+        """Stop drawing, and cancel all timers: the connection is gone."""
         self._left = True
         self._pressed = ()
         for call in (self._escape, self._resizing, self._pressing):

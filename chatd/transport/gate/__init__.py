@@ -1,1 +1,1 @@
-"""The gate: who may come in, and which way in speaks these bytes."""
+"""Gate: admission of connections, and detection of their protocol."""

@@ -1,6 +1,7 @@
-"""Admission: limits on connections, in all, by address and by rate; no transport and no clock.
+"""Admission: limits on connections, in total, by address and by rate; no transport and no clock.
 
-Addresses count by /32 in IPv4 and by /64 in IPv6, which is what a household or a server has.
+Addresses are grouped by /32 in IPv4 and by /64 in IPv6, the usual allocation of a household or a
+server.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from chatd.chat.ratelimit.bucket import TokenBucket
 #: Addresses whose rate is remembered while none of their connections is open.
 REMEMBERED = 10_000
 
-#: What people are told when the server is full; programs are told so in their own protocol.
+#: The sentence for people when the server is full; programs get an answer in their own protocol.
 FULL = "The server is full; try again later."
 
 
 @dataclass(frozen=True, slots=True)
 class PerAddress:
-    """The limits of one address: connections at once, and new ones a minute.
+    """The limits of one address: simultaneous connections, and new ones per minute.
 
-    A class or an office behind one router is one address; a flood from it is still bounded.
+    A class or an office behind one router counts as one address; a flood from it is still bounded.
     """
 
     concurrent: int = 100
@@ -33,8 +34,8 @@ class PerAddress:
 class Admission:
     """Counts connections.  Times are seconds on any clock that does not go back.
 
-    ``reserve`` connections beyond ``most`` are for operators: a client that comes then has to
-    prove that it is one's.
+    ``reserve`` connections beyond ``most`` are for operators: a client that connects then has to
+    prove that it is an operator's.
     """
 
     def __init__(self, most: int, per_address: PerAddress | None, reserve: int = 10) -> None:
@@ -47,9 +48,9 @@ class Admission:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def enter(self, address: str, now: float) -> str | None:
-        """Let a connection in, or return why not, in a sentence; `leave` takes it out again.
+        """Admit a connection, or return a sentence that says why not; `leave` is its counterpart.
 
-        An empty address, that of a Unix socket, has no limit of its own.
+        The empty address of a Unix socket has no limit of its own.
         """
         if self._closed:
             return self._closed
@@ -77,7 +78,7 @@ class Admission:
         return bucket
 
     def leave(self, address: str) -> None:
-        """Count a connection no more that was let in and has ended."""
+        """Stop counting an admitted connection that has ended."""
         network = prefix(address)
         self.here -= 1
         left = self._counts[network] - 1
@@ -88,15 +89,15 @@ class Admission:
 
     @property
     def is_closed(self) -> bool:
-        """Whether no connection is let in."""
+        """Whether no connection is admitted."""
         return bool(self._closed)
 
     def close(self, reason: str) -> None:
-        """Let no connection in from now on, and tell clients why, in a sentence."""
+        """Admit no connection from now on; ``sentence`` tells clients why."""
         self._closed = reason
 
     def open(self) -> None:
-        """Let connections in again."""
+        """Admit connections again."""
         self._closed = ""
 
     def is_full(self) -> bool:

@@ -1,6 +1,6 @@
-"""Allow file: the keys and accounts of ``--allow``, read again whenever the file has changed.
+"""Allow file: the keys and accounts of ``--allow``, reloaded whenever the file has changed.
 
-It has the lines of ``authorized_keys`` (sshd(8)), for clients that come by ssh with a key, and
+It has lines as in ``authorized_keys`` (sshd(8)), for ssh clients with a key, and
 lines such as ``account: ada``, for users who prove that the account is theirs.
 """
 
@@ -39,7 +39,7 @@ def read_allow_list(path: Path) -> AllowList:
 
 
 class AllowFile:
-    """An allow file as it is now; while it cannot be read or is malformed, as it was before."""
+    """The current content of an allow file; the last valid one while the file is invalid."""
 
     _log = Logger()
 
@@ -56,7 +56,7 @@ class AllowFile:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def __call__(self) -> AllowList:
-        """Return the allow list; to see whether the file has changed takes some microseconds."""
+        """Return the allow list; checking whether the file has changed takes some microseconds."""
         version = self._stat()
         if version != self._version:
             self._version = version

@@ -1,8 +1,8 @@
-"""Gate: the one choke point before every protocol.
+"""Gate: the single entry point of all connections, before their protocol is known.
 
 It counts connections (`chatd.transport.gate.admission`), learns the client's address from a listed
-proxy, sees which side speaks first, and hands the connection to the way in that knows its protocol.
-Then it only passes bytes on, and counts the connection until it ends.
+proxy, detects which side speaks first, and hands the connection to the way in for its protocol.
+After that it only passes bytes on, and counts the connection until it ends.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from chatd.transport.net.outbox import as_stream, prepare_socket
 from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
 from chatd.wire.telnet.codec import PROBE
 
-#: Seconds that a client has to speak first; a silent one is probed then.
+#: Seconds that a client has to speak first; a silent client is then probed.
 SILENCE_SECONDS = 0.3
-#: Seconds that a probed client has to answer; telnets take 0.5 to 18 ms and a round trip.
+#: Seconds that a probed client has to answer; telnet clients take 0.5 to 18 ms and a round trip.
 PROBE_SECONDS = 0.1
-#: Seconds until the protocol has to be known, with a whole PROXY header before it.
+#: Seconds until the protocol has to be known, including a PROXY header before it.
 SENSE_SECONDS = 10.0
-#: Bytes that may be needed to know the protocol; the longest is a first line of HTTP.
+#: Bytes that may be needed to detect the protocol; a request line of HTTP needs the most.
 SENSE_BYTES = 8192
 
 _HTTP = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/\d")
@@ -64,7 +64,7 @@ TLS_REFUSAL = b"This port does not speak TLS; use ssh, telnet or nc.\r\n"
 
 
 def _is_http(data: bytes) -> bool | None:
-    """Whether the first line is a request of HTTP; None: more of it is needed to know."""
+    """Return whether the first line is an HTTP request; None when more bytes are needed."""
     line, ended, _ = data.partition(b"\n")
     if _HTTP.match(line):
         return True
@@ -74,9 +74,9 @@ def _is_http(data: bytes) -> bool | None:
 
 
 def _refusal(data: bytes) -> bytes | None:
-    """Return the answer to a protocol that no way in speaks; empty: none; None: more is needed.
+    """Return the answer to a protocol that is not served: empty for none, None if more is needed.
 
-    A browser must not be able to chat: any page that a user opens could speak in their name.
+    A browser must not be able to chat: any page that a user opens could post on their behalf.
     """
     if data[:2] == _TLS:
         return TLS_REFUSAL
@@ -93,7 +93,7 @@ class Way(Interface):
 
     @property
     def proves_identity(self) -> bool:
-        """Whether it can tell operators, who get in although the server is full."""
+        """Whether it can recognise operators, who are admitted although the server is full."""
 
     @property
     def full_answer(self) -> bytes:
@@ -101,23 +101,23 @@ class Way(Interface):
 
     @property
     def turned_away(self) -> Callable[[str], bytes]:
-        """Makes the answer to a client that may not come in at all, of a sentence."""
+        """Makes the answer to a client that is not admitted, from a sentence."""
 
     @property
     def recognises(self) -> Callable[[bytes], bool | None]:
-        """Whether the first bytes of a connection are its own; None: more of them are needed."""
+        """Returns whether the first bytes are of its protocol; None: more are needed."""
 
     @property
     def protocol(self) -> Callable[[Host, Arrival, Conversation | None], IProtocol]:
-        """Makes a protocol for a new connection, or for one whose conversation goes on here."""
+        """Makes a protocol for a new connection, or for one whose conversation continues here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What is behind one listening port: its ways in, in the order in which they are asked.
+    """The ways in of one listening port, in the order in which they are asked.
 
-    ``declared`` is the only one, if the port was opened for it alone; ``proxies`` are the networks
-    whose connections begin with a PROXY header.
+    ``declared`` is the only way in, if the port was opened for it alone; ``proxies`` are the
+    networks whose connections begin with a PROXY header.
     """
 
     host: Host
@@ -136,7 +136,7 @@ class Door:
 
 
 class GateFactory(Factory):
-    """Makes a gate for every connection of one port."""
+    """Makes a gate for each connection to one port."""
 
     noisy = False
 
@@ -187,7 +187,7 @@ class Gate(Protocol):
             self._enter()
 
     def _enter(self) -> None:
-        """Count the connection by the client's own address, and see which side speaks first."""
+        """Count the connection by the client's own address, and detect which side speaks first."""
         clock = self._door.host.clock
         refusal = self._door.admission.enter(self._address, clock.seconds())
         if refusal is not None:
@@ -203,7 +203,7 @@ class Gate(Protocol):
             self._timer = clock.callLater(SILENCE_SECONDS, self._silent)
 
     def _check_bans(self) -> None:
-        """Find out whether the address is banned; the way in says so, once that is known."""
+        """Check whether the address is banned; the way in tells the client, once it is known."""
         host = self._door.host
         try:
             host.chat.access.check_address(self._address, host.now())
@@ -211,7 +211,7 @@ class Gate(Protocol):
             self._banned = refused.sentence
 
     def _silent(self) -> None:
-        """Probe a client that did not speak first: a person with a netcat or a telnet."""
+        """Probe a client that did not speak first: a person with netcat or telnet."""
         self._timer = None
         if not self._data and self.transport is not None:
             self._probed = True
@@ -262,7 +262,7 @@ class Gate(Protocol):
                     self.dataReceived(rest)
 
     def _sense(self) -> None:
-        """Find the way in that recognises these bytes, or let the one that was found have them."""
+        """Find the way in that recognises these bytes, or pass them to it if it is known."""
         data = self._data
         refusal = _refusal(data)
         if refusal is None:
@@ -284,7 +284,7 @@ class Gate(Protocol):
                 return
 
     def _hand_over(self, name: str, conversation: Conversation | None = None) -> None:
-        """Give the connection to a way in."""
+        """Hand the connection to a way in."""
         self._stop_timers()
         way = self._door.ways[name]
         if self._door.admission.is_full() and not way.proves_identity and not conversation:
@@ -319,7 +319,7 @@ class Gate(Protocol):
         return str(getattr(here, "host", "localhost")), int(getattr(here, "port", 0))
 
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
-        """Hand a conversation, with bytes not yet taken, to the way in called ``name``."""
+        """Hand a conversation, with the unread bytes, to the way in called ``name``."""
         self._data = data
         self._hand_over(name, conversation)
 
@@ -367,7 +367,7 @@ class Gate(Protocol):
         """Do nothing: one direction alone is never closed here."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Count the connection no more, and pass on that it is gone."""
+        """Stop counting the connection, and pass on that it is gone."""
         self._stop_timers()
         self._ended = True
         if self._admitted:

@@ -13,7 +13,7 @@ OTHERS = 64
 
 
 def raise_descriptor_limit(connections: int) -> None:
-    """Let the process have this many connections, or warn that the system does not."""
+    """Allow the process this many connections, or warn that the system does not."""
     wanted = connections + OTHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

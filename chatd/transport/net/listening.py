@@ -37,7 +37,7 @@ class Listening(Service):
         self._listen()
 
     def startService(self) -> None:
-        """Open the port unless that is done."""
+        """Open the port unless it is open."""
         super().startService()
         if self._port is None:
             self._listen()

@@ -1,7 +1,7 @@
-"""Outbox: the way out of one connection, never more than its transport can take now.
+"""Outbox: the bounded outgoing buffer of one connection.
 
 Twisted's ``transport.write`` keeps whatever it is given, without a bound, and tries the socket
-only at the next turn of the reactor.  An outbox tries the socket at once.  What the kernel does
+only at the next turn of the reactor.  An outbox tries the socket immediately.  What the kernel does
 not take goes to the transport, and until that has drained the outbox is ``full``: nothing is
 sent, and ``on_ready`` is called when there is room again.
 
@@ -28,10 +28,16 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: Seconds without progress after which a connection is aborted.  A user may hold their terminal
-#: with Ctrl-S or Ctrl-Z for two minutes and come back to it; ngircd gives 120 s to a peer that does
-#: not answer a ping, InspIRCd the same.
+#: Seconds that an outbox may stay full before its connection is aborted.  The timer starts when the
+#: outbox becomes full and stops only when everything has drained; slow progress does not restart
+#: it.  It is also the limit for data that the peer's machine does not acknowledge
+#: (TCP_USER_TIMEOUT).  Users may hold their terminal with Ctrl-S or Ctrl-Z for two minutes and come
+#: back to it; ngircd gives 120 s to a peer that does not answer a ping, and so does InspIRCd.
 STALLED_SECONDS = 120
+
+#: Returned by a ``send`` that has already kept what was not sent.  It is no count: it only differs
+#: from ``len(data)``, and is passed to ``stalled`` of the same object, which knows what it means.
+STALLED = -1
 
 #: Size of the kernel's send buffer, in bytes.  Left alone, Linux grows it to several MB on
 #: loopback, and a client that stopped reading would go unnoticed until then.
@@ -55,7 +61,7 @@ _CLOSED = 7
 
 
 class StreamTransport(Protocol):
-    """What Twisted's stream transports have in common beyond ``ITransport``."""
+    """The interface that Twisted's stream transports share beyond ``ITransport``."""
 
     def write(self, data: bytes) -> object: ...
     def loseConnection(self) -> object: ...
@@ -67,12 +73,12 @@ class StreamTransport(Protocol):
 
 
 class Outbox(Protocol):
-    """What a way in writes to.
+    """The output of a connection, as a way in sees it.
 
-    While ``full`` is false, ``send`` may be called and says how many bytes it took; any
-    answer but ``len(data)``, or an ``OSError``, must be followed by ``stalled(data, taken)``
-    (taken is 0 after an error), which sees to the rest.  ``write`` is for what has to go out in
-    any case: it never refuses, and its caller bounds it by looking at ``pending``.
+    While ``full`` is false, ``send`` may be called and returns how many bytes it took.  Any other
+    return value than ``len(data)`` (such as `STALLED`), or an ``OSError``, must be followed by
+    ``stalled(data, taken)`` (taken is 0 after an error), which keeps the rest.  ``write`` sends
+    unconditionally: it never refuses, and its caller bounds it by looking at ``pending``.
     """
 
     @property
@@ -81,39 +87,39 @@ class Outbox(Protocol):
 
     @property
     def pending(self) -> int:
-        """Bytes handed over that the kernel has not taken; exact to one write."""
+        """Bytes accepted that the kernel has not taken; may be off by one write."""
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """Send at once what can be sent."""
+        """Send immediately what can be sent; return how many bytes were taken, or `STALLED`."""
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Keep what ``send`` did not take, and become full."""
 
     def write(self, data: bytes) -> None:
-        """Send at once what can be sent, keep the rest."""
+        """Send immediately what can be sent, and keep the rest."""
 
     def unreached(self) -> tuple[int, float] | None:
         """Bytes sent that have not arrived, and seconds for which the peer has been silent.
 
-        None when nothing is out that the transport knows of.
+        None when the transport knows of nothing in flight.
         """
 
     def was_reset(self) -> bool | None:
-        """Whether the peer takes nothing any more; None while something is under way to it."""
+        """Whether the peer has reset the connection; None while data is in flight."""
 
     def close(self) -> None:
         """Send what is pending, then close; abort when that takes too long."""
 
     def abort(self) -> None:
-        """Close now, whatever is pending."""
+        """Close now, and drop what is pending."""
 
     def forget(self) -> None:
         """Stop waiting: the connection is gone."""
 
 
 def _state(connection: tcp.Connection) -> int | None:
-    """Return the state of a connection by the system's number; None where it does not tell."""
+    """Return the state of a connection by the system's number; None where there is none."""
     try:
         info = connection.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
     except (AttributeError, OSError):
@@ -177,7 +183,7 @@ def prepare_socket(transport: ITransport) -> None:
             continue
         try:
             handle.setsockopt(level, option, value)
-        except OSError:  # the peer is gone already; Twisted will notice
+        except OSError:  # the peer has already disconnected; Twisted will notice
             return
 
 
@@ -191,12 +197,12 @@ def outbox_for(
 
 
 def as_stream(transport: object) -> StreamTransport:
-    """Return a protocol's transport as what it is; Twisted declares it as less."""
+    """Return a protocol's transport by its actual type; Twisted declares a narrower one."""
     return cast(StreamTransport, transport)
 
 
 class _StallTimeout:
-    """Aborts a transport that took nothing for ``STALLED_SECONDS``."""
+    """Aborts a transport whose outbox has been full for ``STALLED_SECONDS``."""
 
     __slots__ = ("_call", "_clock", "_transport")
 
@@ -206,12 +212,12 @@ class _StallTimeout:
         self._call: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Start to count, or start again."""
+        """Start or restart the timer."""
         self.stop()
         self._call = self._clock.callLater(STALLED_SECONDS, self._transport.abortConnection)
 
     def stop(self) -> None:
-        """Stop counting."""
+        """Stop the timer."""
         if self._call is not None and self._call.active():
             self._call.cancel()
         self._call = None
@@ -219,9 +225,9 @@ class _StallTimeout:
 
 @implementer(IPullProducer)
 class SocketOutbox:
-    """Straight to the socket of a plain TCP connection (never TLS: it would bypass the encryption).
+    """Writes to the socket of a plain TCP connection (never TLS: it would bypass the encryption).
 
-    ``send`` is the socket's own, so that a broadcast costs one system call a member and nothing
+    ``send`` is the socket's own, so that a broadcast costs one system call per member and nothing
     else.  After a short send the rest lies in the transport and a pull producer waits there: until
     it is asked for more, every further byte would overtake the rest.
     """
@@ -254,7 +260,7 @@ class SocketOutbox:
         self._keep(data[taken:])
 
     def write(self, data: bytes) -> None:
-        """Send at once what can be sent, keep the rest in the transport."""
+        """Send immediately what can be sent, and keep the rest in the transport."""
         if self.full:
             self._keep(data)
             return
@@ -273,7 +279,7 @@ class SocketOutbox:
         self.full = True
         self._timeout.start()
         if self._socket.connected and not self._socket.disconnecting:
-            self._transport.registerProducer(self, False)  # asks at once, before _registered
+            self._transport.registerProducer(self, False)  # calls resumeProducing immediately
             self._registered = True
 
     def resumeProducing(self) -> None:
@@ -302,7 +308,7 @@ class SocketOutbox:
         return bytes_in_flight(self._socket)
 
     def was_reset(self) -> bool | None:
-        """Whether the peer has closed its socket altogether; None: not known yet."""
+        """Return whether the peer has reset the connection; None: not known yet."""
         if not self._socket.connected:
             return True
         if _state(self._socket) == _CLOSED:
@@ -317,7 +323,7 @@ class SocketOutbox:
         self._transport.loseConnection()
 
     def abort(self) -> None:
-        """Close now, whatever is pending."""
+        """Close now, and drop what is pending."""
         self._timeout.stop()
         self._transport.abortConnection()
 
@@ -328,9 +334,9 @@ class SocketOutbox:
 
 @implementer(IPushProducer)
 class StreamOutbox:
-    """For transports without a bare socket: they buffer, and say when it is too much.
+    """Writes to transports without a bare socket: they buffer, and report when they are full.
 
-    Twisted calls ``pauseProducing`` on *every* write above its mark, so it may come again.
+    Twisted calls ``pauseProducing`` on *every* write above its mark, so repeated calls are normal.
     """
 
     __slots__ = ("_on_ready", "_timeout", "_transport", "full", "pending")
@@ -346,18 +352,18 @@ class StreamOutbox:
         transport.registerProducer(self, True)
 
     def send(self, data: bytes) -> int:
-        """Give it all to the transport; return -1 if it took it and is full now.
+        """Give it all to the transport; return `STALLED` if that has made it full.
 
-        A transport may have become full by itself since; then it takes nothing.
+        If the transport has become full by itself meanwhile, it takes nothing: return 0.
         """
         return 0 if self.full else self._give(data)
 
     def _give(self, data: bytes) -> int:
         self._transport.write(data)
-        return -1 if self.full else len(data)
+        return STALLED if self.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Give the transport what it was not given yet."""
+        """Give the transport the data that ``send`` did not; `STALLED` means that it gave all."""
         self.pending += len(data)
         if not taken:
             self._transport.write(data)
@@ -400,7 +406,7 @@ class StreamOutbox:
         self._transport.loseConnection()
 
     def abort(self) -> None:
-        """Close now, whatever is pending."""
+        """Close now, and drop what is pending."""
         self._timeout.stop()
         self._transport.abortConnection()
 

@@ -1,10 +1,10 @@
-"""Shared ports: one socket for each of several processes, all at one port (Linux's SO_REUSEPORT).
+"""Shared ports: one socket for each of several processes, all on one port (Linux's SO_REUSEPORT).
 
-The kernel gives a connection to one of the sockets that listen.  All are opened together, before
-there are processes, and stay open in the process that opened them: the service keeps the port also
-while a process is restarted, which needs no root for that.
+The kernel gives a connection to one of the listening sockets.  All are opened together, before the
+processes are started, and stay open in the process that opened them: the service keeps the port
+even while a process is restarted, which therefore needs no root.
 
-It knows sockets, and what Twisted's endpoints ask of a reactor; nothing of processes.
+It knows sockets and the reactor's methods that Twisted's endpoints use; nothing of processes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 #: Kinds of endpoints whose connections the kernel balances.  A Unix socket, or one that systemd
-#: opened, is only one socket, and the process that is awake first accepts all.
+#: opened, is a single socket, and the process that wakes first accepts all.
 KINDS = ("tcp", "tcp6")
 
 
@@ -50,7 +50,7 @@ class SharedPorts:
         self._ports: list[list[socket.socket]] = []
 
     def open(self) -> None:
-        """Open a socket for each process at each port; all of them listen.
+        """Open a socket for each process on each port; all of them listen.
 
         :raises SystemExit: with a sentence, if one is in use, or may not be opened.
         """
@@ -71,7 +71,7 @@ class SharedPorts:
         return [sockets[number - 1].fileno() for sockets in self._ports]
 
     def rest(self, number: int) -> None:
-        """Let the other processes accept all connections, until this one's sockets listen again.
+        """Leave all connections to the other processes, until this one's sockets listen again.
 
         Connections in their backlog are reset; the sockets stay bound to their ports.
         """
@@ -88,7 +88,7 @@ class SharedPorts:
 
 
 def open_shared(description: str, count: int) -> list[socket.socket]:
-    """Open ``count`` sockets at the port of an endpoint, which is free otherwise; all listen.
+    """Open ``count`` listening sockets on the port of an endpoint, which must be free.
 
     :raises CannotListenError: if the port is in use, or may not be opened.
     """
@@ -101,7 +101,7 @@ def open_shared(description: str, count: int) -> list[socket.socket]:
 
 
 class _Opening:
-    """The reactor of an endpoint, as far as it needs one: opens several sockets, not one."""
+    """The part of a reactor that an endpoint needs: opens several sockets, not one."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -128,12 +128,12 @@ def _opened(port: int, backlog: int, interface: str, count: int) -> list[socket.
             interface, port, socket.AF_INET6, socket.SOCK_STREAM
         )
     with _socket(family) as first, ExitStack() as opened:
-        first.bind(address)  # not shared yet: fails if the port is in use, by another chatd too
+        first.bind(address)  # not shared yet: fails if the port is in use, even by another chatd
         _share(first)
         sockets = [opened.enter_context(_socket(family)) for _ in range(count)]
         for shared in sockets:
             _share(shared)
-            shared.bind(first.getsockname())  # with the number, if the kernel chose it
+            shared.bind(first.getsockname())  # with the port number, if the kernel chose it
         for shared in sockets:
             shared.listen(backlog)
         opened.pop_all()
@@ -153,7 +153,7 @@ def _share(one: socket.socket) -> None:
 
 
 class Adopting:
-    """The reactor of an endpoint, as far as it needs one: adopts an inherited socket."""
+    """The part of a reactor that an endpoint needs: adopts an inherited socket."""
 
     def __init__(self, reactor: Any, descriptor: int) -> None:
         self._reactor = reactor
@@ -162,7 +162,7 @@ class Adopting:
     def listenTCP(  # noqa: N802 - Twisted calls this
         self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
     ) -> IListeningPort:
-        """Let the socket listen, which it does not after `SharedPorts.rest`, and adopt it."""
+        """Let the socket listen (after `SharedPorts.rest` it does not), and adopt it."""
         with socket.socket(fileno=self._descriptor) as inherited:
             inherited.listen(backlog)
             adopted: IListeningPort = self._reactor.adoptStreamPort(

@@ -1,7 +1,7 @@
-"""Relay: a user with connections to two servers of a cluster has all sessions at one of them.
+"""Relay: gathers all sessions of a user, whichever servers of a cluster they connect to, on one.
 
-A connection that came to another server is *relayed*: this server is its edge, and passes what the
-client sends over a *stream* to the server where its user is, and back what that server writes.  The
-programs of a way in run there in a *remote channel*, as they do in a channel of an ssh client.  The
+A connection to any other server is *relayed*: that server is its edge.  It passes the client's
+input over a *stream* to the server where the user is, and that server's output back.  There the
+programs of the way in run in a *remote channel*, as they do in a channel of an ssh client.  The
 chat knows nothing of it.
 """

@@ -1,7 +1,6 @@
-"""Edge: the program of a connection that another server runs; it only passes on.
+"""Edge: the program of a connection that another server runs; it only forwards bytes.
 
-It knows how to read from and write to the connection; the bytes mean something at the other end
-alone.
+It knows how to read from and write to the connection; only the other end interprets the bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from chatd.transport.net.outbox import Outbox
 from chatd.transport.relay.replay import ReplayBuffer
 from chatd.transport.relay.stream import Stream
 
-#: What users are told whose server is gone, or whose stream has failed.
+#: The sentence for users whose server is gone, or whose stream has failed.
 GONE = "The server that you were on is gone; you go on here."
 BROKEN = "The way to your server broke; what you typed last may be lost."
 
@@ -32,13 +31,13 @@ def never() -> bool:
 class EdgeClient:
     """A connection that can be relayed.
 
-    - ``set_reading`` lets its client send or not;
-    - ``come_back`` lets this server run it again: with a sentence that says why, what was typed
-      and not done by the other one, and whether the client has ended its input;
+    - ``set_reading`` resumes or pauses reading from its client;
+    - ``come_back`` lets this server run it again: with a sentence that says why, the input that the
+    other server did not process, and whether the client has ended its input;
     - ``disconnect`` ends it with a sentence, ``finish`` with an exit status;
-    - ``lost`` and ``resized`` tell its own program, which is not running, what became of it;
-    - ``ask`` asks the client for a sign of life; ``take_answer`` takes an answer to what its own
-      program had asked, and returns whether it was one;
+    - ``lost`` and ``resized`` notify its own program, which is not running;
+    - ``ask`` asks the client for a sign of life; ``take_answer`` handles an answer to a question of
+    its own program, and returns whether it was one;
     - ``write_error`` writes to standard error.
     """
 
@@ -55,7 +54,7 @@ class EdgeClient:
 
 
 class Edge:
-    """Passes on what a client sends and what is sent to it, and keeps no more than a window.
+    """Forwards bytes from and to a client, and keeps no more than a window of them.
 
     It is the program of a connection (`chatd.transport.channel.Program`) and the listener of a
     stream.
@@ -74,7 +73,7 @@ class Edge:
     def begin(
         self, lines: Sequence[str] = (), typed: bytes = b"", *, input_ended: bool = False
     ) -> None:
-        """Pass on from now on: first the pending lines, then what is typed, then the rest."""
+        """Begin to forward: first the pending lines, then the unfinished input, then the rest."""
         for text in lines:
             self._stream.send_word("line", text)
         if typed:
@@ -88,7 +87,7 @@ class Edge:
     # Program: from the client ---------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on; while some of them are queued, read no more."""
+        """Forward bytes; pause reading while some of them are queued."""
         self._stream.write(data)
         self._replay.add(data, self._stream.acknowledged)
         if self._stream.pending and not self._paused:
@@ -96,31 +95,31 @@ class Edge:
             self._client.set_reading(False)
 
     def resized(self, columns: int, rows: int) -> None:
-        """Pass on the size of the client's terminal, in cells."""
+        """Forward the size of the client's terminal, in cells."""
         self._client.resized(columns, rows)
         self._stream.send_word("size", columns, rows)
 
     def interrupted(self) -> None:
-        """Pass on an interrupt."""
+        """Forward an interrupt."""
         self._stream.send_word("interrupt")
 
     def input_ended(self) -> None:
-        """Pass on that the client will send nothing more."""
+        """Forward the end of the client's input."""
         self._ended = True
         self._stream.send_last_word("end")
 
     def ready(self) -> None:
-        """Count all that was written as consumed: the connection has taken it."""
+        """Count all written bytes as consumed: the connection has taken them."""
         size, self._unconsumed = self._unconsumed, 0
         self._stream.consumed(size)
 
     def answered(self) -> None:
-        """Pass on a sign of life, if the other server asked for it."""
+        """Forward a sign of life, if the other server asked for it."""
         if not self._client.take_answer():
             self._stream.send_word("answered")
 
     def lost(self) -> None:
-        """Tell the other server how much of what it sent has not reached the client."""
+        """Tell the other server how much of its output has not reached the client."""
         outbox = self._client.outbox
         size, _ = outbox.unreached() or (0, 0.0)
         self._stream.give_up(size + outbox.pending - self._unconsumed)
@@ -136,7 +135,7 @@ class Edge:
             self.ready()
 
     def control(self, word: str, values: list[Any]) -> None:
-        """Do what the other server asks for; an unknown word is of a newer one, and is ignored."""
+        """Carry out a request of the other server; unknown words, of newer servers, are ignored."""
         match word, values:
             case "ask", []:
                 self._client.ask()
@@ -156,13 +155,13 @@ class Edge:
                 pass
 
     def writable(self) -> None:
-        """Read again: all that was typed has been sent."""
+        """Resume reading: all input has been sent."""
         if self._paused:
             self._paused = False
             self._client.set_reading(True)
 
     def failed(self, dead: bool) -> None:
-        """Run the connection here again; what a dead server did not do is done here."""
+        """Run the connection here again, with the input that a dead server did not process."""
         if dead:
             typed = self._replay.rest(self._stream.acknowledged)
             self._client.come_back(GONE, typed, self._ended)
@@ -170,11 +169,11 @@ class Edge:
             self._client.come_back(BROKEN, b"", self._ended)
 
     def hang_up(self, sentence: str) -> None:
-        """End the connection: this server lets go of all."""
+        """End the connection: this server closes all of them."""
         self._stream.give_up()
         self._client.disconnect(sentence)
 
     def silence(self) -> float:
-        """Return for how many seconds the client has not acknowledged what it was sent."""
+        """Return for how many seconds the client has not acknowledged its output."""
         unreached = self._client.outbox.unreached()
         return unreached[1] if unreached is not None else 0.0

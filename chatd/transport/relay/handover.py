@@ -1,6 +1,6 @@
-"""Handover: lets another server run a conversation, and this one again when that server is gone.
+"""Handover: lets another server run a conversation, and takes it back when that server is gone.
 
-It knows streams, and of a conversation what the protocol `Handed` says; what is typed only passes.
+It knows streams, and a conversation by the protocol `Handed`; it only forwards input.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from twisted.internet.interfaces import IReactorTime
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice, PersonalEvent
 from chatd.chat.model.entities import Session
+from chatd.cluster.bus import State
 from chatd.transport.channel import Connection, Program
 from chatd.transport.relay.edge import Edge, EdgeClient
-from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.stream import Stream
 
 #: Seconds until a conversation whose server is gone enters here: a server that stops says so before
-#: it has done the last of what was typed.
+#: it has processed the last of the input.
 BACK_SECONDS = 1.0
-#: Seconds between the servers at which several connections of one user come back: those that follow
-#: find the first, and are relayed to it.
+#: Seconds by which the returns of a user's connections to several servers are staggered: the later
+#: ones find the first, and are relayed to it.
 STAGGER_SECONDS = 0.5
 
-#: The program that a conversation is at the other server.
+#: The name, between servers, of the program that runs a conversation.
 SHELL = "shell"
-#: How it begins: for a new connection, after a login, and after another server was lost.
+#: The ways in which it begins: a new connection, after a login, after the loss of another server.
 IN, LOGGED_IN, BACK = "in", "logged in", "back"
 
-#: Opens a stream to a server, for a visitor, to a program and with its parameters; see
+#: Opens a stream to a program on a server, for a visitor, with parameters; see
 #: `chatd.transport.relay.streams.Streams.open`.
 Open = Callable[[str, Visitor, str, State], Awaitable[Stream | None]]
 
 
 class Handed(Protocol):
-    """A conversation, as far as handing it over needs it."""
+    """A conversation, as far as its handover needs it."""
 
     @property
     def connection(self) -> Connection:
@@ -44,7 +45,7 @@ class Handed(Protocol):
 
     @property
     def program(self) -> Program:
-        """The program of its way in, which runs while the conversation runs here."""
+        """The way in's program, which runs while the conversation runs here."""
 
     @property
     def session(self) -> Session | None:
@@ -56,29 +57,29 @@ class Handed(Protocol):
 
     @property
     def ask_client(self) -> Callable[[], None]:
-        """Asks the client for a sign of life."""
+        """Ask the client for a sign of life."""
 
     @property
     def take_answer(self) -> Callable[[], bool]:
-        """Takes an answer to what was asked here; returns whether it was one."""
+        """Handle an answer to a question asked here; return whether it was one."""
 
     def described(self) -> Mapping[str, object] | None:
-        """Return what another server has to know of the display; None: nothing is drawn."""
+        """Return the display's description for another server; None: nothing is drawn."""
 
     def let_go(self) -> tuple[list[str], bytes]:
-        """Leave the chat here; return the pending lines, and what is typed and not entered."""
+        """Leave the chat here; return the pending lines and the unfinished input."""
 
     def come_back(self, typed: bytes) -> None:
-        """Run here again, with what was typed and not done by the other server."""
+        """Run here again, with the input that the other server did not process."""
 
     def begin(self, visitor: Visitor, entered: Callable[[], None] | None = None) -> None:
         """Enter the chat here."""
 
     def deliver(self, event: PersonalEvent) -> None:
-        """Show something."""
+        """Show a personal event."""
 
     def set_reading(self, reading: bool) -> None:
-        """Let the client send, or not."""
+        """Resume or pause reading."""
 
     def close(self) -> None:
         """Send what is pending and end the connection."""
@@ -87,7 +88,7 @@ class Handed(Protocol):
 class Handover:
     """Hands one conversation over, any number of times.
 
-    ``delay`` returns by how many seconds its return is staggered among the servers; ``entered`` is
+    ``delay`` returns the seconds by which its return is staggered among the servers; ``entered`` is
     called whenever its user has entered here.
     """
 
@@ -127,7 +128,7 @@ class Handover:
         return replace(self._visitor, relay_to=self.relay)
 
     async def relay(self, server: str, account: str) -> bool:
-        """Let a server run the conversation for the owner of an account; return whether it does."""
+        """Let a server run the conversation for an account's owner; return whether it does so."""
         if self._is_relayed:
             return False
         self._is_relayed = True
@@ -159,7 +160,7 @@ class Handover:
         return IN if session is None else LOGGED_IN
 
     def _run_edge(self, stream: Stream) -> None:
-        """Swap the program of the connection for one that only passes on."""
+        """Replace the program of the connection by one that only forwards bytes."""
         handed = self._handed
         lines, typed = handed.let_go()
         client = EdgeClient(
@@ -198,7 +199,7 @@ class Handover:
             self._handed.begin(self.visitor, self.entered)
 
     def entered(self) -> None:
-        """Focus a user who has come back on the room that they were in, if that is known."""
+        """Restore the focus of a returned user to their previous room, if that is known."""
         session = self._handed.session
         if self._back and session is not None and session.focus is None:
             session.focus_on_newest()

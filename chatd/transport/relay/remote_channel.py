@@ -1,7 +1,8 @@
-"""Remote channel: runs a program here for a connection that came to another server.
+"""Remote channel: runs a program here for a connection to another server.
 
-It has the shape of an ssh client's channel, `chatd.transport.ssh.protocol.channel.SessionChannel`,
-so the same programs run in it.  What they write goes over a stream, as far as the edge takes it.
+It has the interface of an ssh client's channel,
+`chatd.transport.ssh.protocol.channel.SessionChannel`, so the same programs run in it.  Their output
+goes over a stream, as fast as the edge takes it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class RelayOutbox:
     """`chatd.transport.channel.ChannelOutbox` over a stream.
 
     ``status`` is the exit status that is sent after everything else, when it has been closed;
-    ``unreached_there`` is how many bytes the edge could not bring to its client.
+    ``unreached_there`` is the number of bytes that the edge could not deliver to its client.
     """
 
     __slots__ = ("_closed", "_stream", "on_sent", "status", "unreached_there")
@@ -40,7 +41,7 @@ class RelayOutbox:
         return self._stream.pending
 
     def is_idle(self) -> bool:
-        """Whether what is sent now follows everything that was sent before."""
+        """Whether data sent now follows immediately after everything sent before."""
         return not self.full
 
     def send(self, data: bytes) -> int:
@@ -54,18 +55,18 @@ class RelayOutbox:
         self.write(data[taken:])
 
     def write(self, data: bytes) -> None:
-        """Send what can be sent, keep the rest."""
+        """Send what can be sent, and keep the rest."""
         if data and not self._closed:
             self._stream.write(data)
 
     def unreached(self) -> tuple[int, float] | None:
-        """Return the bytes that the client has not had, as far as the edge knows."""
+        """Return the bytes that the client has not received, as far as the edge knows."""
         size = max(0, self._stream.in_flight + self.unreached_there)
         silence = self._stream.client_silence
         return (size, silence) if size or silence else None
 
     def was_reset(self) -> bool | None:
-        """Whether the client takes nothing any more, as its edge says; None: not known yet."""
+        """Return whether the client has reset its connection, by its edge; None: not known yet."""
         if self._stream.over:
             return True
         return None if self._stream.in_flight or self._stream.pending else False
@@ -103,12 +104,12 @@ class RemoteChannel:
     # For the program ------------------------------------------------------------------------------
 
     def start(self, program: Program, take_line: Callable[[str], None]) -> None:
-        """Run a program that also takes the lines that waited when the connection was relayed."""
+        """Run a program, which also handles the lines pending when the connection was relayed."""
         self._take_line = take_line
         self.pass_to(program)
 
     def pass_to(self, program: Program) -> None:
-        """Let a program run here from now on."""
+        """Replace the program of this channel by another."""
         is_first = self._program is None
         self._program = program
         if is_first:
@@ -124,7 +125,7 @@ class RemoteChannel:
         self.outbox.close()
 
     def hide(self, hidden: bool) -> None:
-        """Tell the edge whether what is typed from now on is a secret."""
+        """Tell the edge whether the input from now on is a secret."""
         self._stream.send_word("hide", hidden)
 
     def ask(self) -> None:
@@ -132,18 +133,18 @@ class RemoteChannel:
         self._stream.send_word("ask")
 
     def pause(self) -> None:
-        """Take no more input: soon the window is full, and none comes."""
+        """Pause input: the window fills up soon, and no more arrives."""
         self._paused = True
 
     def resume(self) -> None:
-        """Take input again, first what came meanwhile."""
+        """Resume input, first what arrived meanwhile."""
         self._paused = False
         self._deliver()
 
     # Listener -------------------------------------------------------------------------------------
 
     def received(self, data: bytes) -> None:
-        """Take input."""
+        """Handle input."""
         self._input.append(data)
         self._deliver()
 
@@ -160,7 +161,7 @@ class RemoteChannel:
                 return
 
     def control(self, word: str, values: list[Any]) -> None:
-        """Do what the edge says; an unknown word is of a newer server, and is ignored."""
+        """Carry out a request of the edge; unknown words, of newer servers, are ignored."""
         program = self._program
         if program is None:
             return
@@ -192,12 +193,12 @@ class RemoteChannel:
         self._lose()
 
     def hang_up(self, sentence: str) -> None:
-        """Let the edge run the connection again: this server lets go of all."""
+        """Let the edge run the connection again: this server closes all its streams."""
         self._stream.send_word("gone")
         self._lose()
 
     def silence(self) -> float:
-        """Return 0: the client is that of the edge."""
+        """Return 0: the client belongs to the edge."""
         return 0.0
 
     def _lose(self) -> None:
@@ -209,4 +210,4 @@ class RemoteChannel:
 
 
 def _ignore_line(text: str) -> None:
-    """Do nothing: the program takes bytes alone."""
+    """Do nothing: the program takes only bytes."""

@@ -1,9 +1,9 @@
-"""Stream: bytes both ways between two servers, in order and flow-controlled, or it fails.
+"""Stream: bytes both ways between two servers.  Ordered, flow-controlled; fails on any loss.
 
-Messages between servers may be lost, and come in order otherwise.  Those of a stream are numbered,
-so that a missing one is noticed and fails the stream; bytes are acknowledged once the other end has
-consumed them, and at most a window of them is in flight.  A stream knows neither what its bytes
-mean nor how messages travel.
+Messages between servers may be lost, but arrive in order otherwise.  Those of a stream are
+numbered, so that a missing one is noticed and fails the stream; bytes are acknowledged once the
+other end has consumed them, and at most a window of them is in flight.  A stream knows neither what
+its bytes mean nor how messages are transported.
 """
 
 from __future__ import annotations
@@ -11,33 +11,33 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import Any, Protocol
 
+from chatd.cluster.bus import State
+
 #: Bytes in flight in one direction, as a connection has them in the kernel.
 WINDOW_BYTES = 64 * 1024
 #: Bytes in one message; NATS takes 1 MB of JSON.
 MESSAGE_BYTES = 32 * 1024
-#: Consumed bytes that are acknowledged at once; fewer are acknowledged a moment later.
+#: Consumed bytes that are acknowledged immediately; fewer are acknowledged a moment later.
 ACKNOWLEDGE_BYTES = WINDOW_BYTES // 4
 
-#: The last control word of the edge, when its client's connection is gone.
+#: The last control word of the edge, after its client's connection was lost.
 LOST = "lost"
 
-State = dict[str, Any]
 
-
-class Listener(Protocol):
+class StreamListener(Protocol):
     """The user of one end of a stream."""
 
     def received(self, data: bytes) -> None:
-        """Take bytes; `Stream.consumed` has to be called for them."""
+        """Handle bytes; `Stream.consumed` must be called for them."""
 
     def control(self, word: str, values: list[Any]) -> None:
-        """Take a control word of the other end, and its values."""
+        """Handle a control word of the other end, and its values."""
 
     def writable(self) -> None:
         """All queued bytes have been sent, and there is room for more."""
 
     def failed(self, dead: bool) -> None:
-        """A message was lost, or the other server is ``dead`` for certain: the stream is over."""
+        """A message was lost, or the other server is certainly ``dead``: the stream is over."""
 
     def hang_up(self, sentence: str) -> None:
         """This server closes all streams: end this one, with a sentence for the user."""
@@ -47,7 +47,7 @@ class Listener(Protocol):
 
 
 class StreamOwner(Protocol):
-    """What a stream needs of the server that it belongs to."""
+    """The interface of the server that a stream belongs to."""
 
     def send(self, stream: Stream, message: State) -> None:
         """Send a message to the server at the other end."""
@@ -62,9 +62,9 @@ class StreamOwner(Protocol):
 class Stream:
     """One end of a stream.
 
-    ``sent`` and ``seen`` are the numbers of the last message sent and received.
-    ``client_silence`` is for how many seconds the client at the other end has owed its server an
-    answer; ``over`` says that nothing more is sent or received.
+    ``sent`` and ``seen`` are the numbers of the last message sent and received.  ``client_silence``
+    is the seconds for which the client at the other end has owed its server an answer; ``over``
+    means that nothing more is sent or received.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class Stream:
         self.name = name
         self.server = server
         self._owner = owner
-        self._listener: Listener | None = None
+        self._listener: StreamListener | None = None
         self._early: list[State] = []
         self.sent = self.seen = 0
         self._sent_bytes = self._acknowledged_out = 0
@@ -106,17 +106,17 @@ class Stream:
 
     @property
     def in_flight(self) -> int:
-        """Bytes that were sent and not consumed yet, as far as is known."""
+        """Bytes that were sent and are not known to be consumed yet."""
         return self._sent_bytes - self._acknowledged_out
 
     @property
     def acknowledged(self) -> int:
-        """Bytes that the other end has consumed in all, as far as is known."""
+        """Bytes that the other end is known to have consumed in all."""
         return self._acknowledged_out
 
     @property
     def full(self) -> bool:
-        """Whether nothing would be sent at once."""
+        """Whether nothing would be sent immediately."""
         return self.over or bool(self._queue) or self.in_flight >= WINDOW_BYTES
 
     def send(self, data: bytes) -> int:
@@ -137,7 +137,7 @@ class Stream:
             self.pending += len(data) - taken
 
     def send_word(self, word: str, *values: Any) -> None:
-        """Send a control word at once; it may overtake queued bytes."""
+        """Send a control word immediately; it may overtake queued bytes."""
         if not self.over:
             self._send({"word": word, "with": values})
 
@@ -156,15 +156,15 @@ class Stream:
 
     # In -------------------------------------------------------------------------------------------
 
-    def listen(self, listener: Listener) -> None:
-        """Hand what comes, and what came already, to a listener."""
+    def listen(self, listener: StreamListener) -> None:
+        """Pass what arrives, and what has already arrived, to a listener."""
         self._listener = listener
         early, self._early = self._early, []
         for message in early:
             self._take(listener, message)
 
     def take(self, message: State) -> None:
-        """Take a message of the other end."""
+        """Handle a message of the other end."""
         if self.over:
             return
         if message["n"] != self.seen + 1:
@@ -176,7 +176,7 @@ class Stream:
         else:
             self._take(self._listener, message)
 
-    def _take(self, listener: Listener, message: State) -> None:
+    def _take(self, listener: StreamListener, message: State) -> None:
         if message.get("word") == LOST:  # what is queued is not sent into a connection that is gone
             self._acknowledged_out = message["took"]
         else:
@@ -192,7 +192,7 @@ class Stream:
             listener.control(message["word"], message["with"])
 
     def _take_acknowledgement(self, consumed: int) -> None:
-        """Send what there is room for now that ``consumed`` bytes in all have been consumed."""
+        """Send what there is room for; the other end has consumed ``consumed`` bytes in all."""
         if consumed <= self._acknowledged_out or self.over:
             return
         was_full, self._acknowledged_out = self.full, consumed
@@ -206,7 +206,7 @@ class Stream:
             self._listener.writable()
 
     def consumed(self, size: int) -> None:
-        """Count received bytes as consumed, which widens the window of the other end."""
+        """Count received bytes as consumed, which widens the other end's window."""
         if self.over or not size:
             return
         self._consumed += size
@@ -216,7 +216,7 @@ class Stream:
             self._owner.acknowledge_later(self)
 
     def acknowledge(self) -> None:
-        """Acknowledge what has been consumed, unless a message has done so already."""
+        """Acknowledge the consumed bytes, unless a message has already done so."""
         if not self.over and self._consumed > self._acknowledged_in:
             self._send({})
 
@@ -227,7 +227,7 @@ class Stream:
     # The end --------------------------------------------------------------------------------------
 
     def fail(self, *, dead: bool = False) -> None:
-        """End the stream, of which a message is lost, or whose other server is ``dead``."""
+        """End the stream: a message was lost, or the other server is ``dead``."""
         if not self.over:
             self.end()
             if self._listener is not None:
@@ -236,19 +236,19 @@ class Stream:
     def give_up(self, unreached: int = 0) -> None:
         """Tell the other end that the connection is gone, and end the stream.
 
-        ``unreached`` is how many of the bytes that were consumed have not reached the client.
+        ``unreached`` is how many of the consumed bytes have not reached the client.
         """
         self.send_word(LOST, unreached)
         self.end()
 
     def end(self) -> None:
-        """End the stream without a word."""
+        """End the stream without telling the other end."""
         if not self.over:
             self.over = True
             self._queue, self._early = [], []
             self._owner.closed(self)
 
     def hang_up(self, sentence: str) -> None:
-        """End the stream as this server closes all of them."""
+        """End the stream: this server is closing all of them."""
         if self._listener is not None and not self.over:
             self._listener.hang_up(sentence)

@@ -1,7 +1,7 @@
-"""Streams: those of this server to the others, opened, checked for liveness and closed.
+"""Streams to other servers: opened, checked for liveness and closed.
 
-They know which streams there are and which programs may be started on one; they know neither what
-is sent on them nor who sends it.
+It knows which streams there are and which programs may be started on one; it knows neither their
+contents nor their users.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.model.client import RelayTo
 from chatd.chat.model.entities import Person
+from chatd.cluster.bus import State
 from chatd.cluster.cluster import Cluster
-from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.stream import Stream
 
 #: Streams that one other server may have opened here, each a session of a user.
 STREAMS_PER_SERVER = 1000
 #: Seconds between two liveness checks of the other ends of all streams.
 LIVENESS_SECONDS = 2.0
-#: Checks in a row without an answer until a server counts as gone: one that changes its connection
-#: to the cluster is away for a moment.
+#: Consecutive unanswered checks until a server counts as gone: a server that reconnects to the
+#: cluster is away for a moment.
 MISSED_CHECKS = 2
 #: Seconds until consumed bytes are acknowledged, if no message does so sooner.
 ACKNOWLEDGE_SECONDS = 0.2
@@ -39,8 +40,8 @@ StartProgram = Callable[[Stream, Visitor, State], None]
 class Streams:
     """The streams between this server and the others.
 
-    ``name`` is one that no other instance has: its streams are called by it.  ``programs`` are
-    those that other servers may start here.
+    ``name`` is unique to this instance, and part of the names of its streams.  ``programs`` are the
+    programs that other servers may start here.
     """
 
     _log = Logger()
@@ -64,15 +65,15 @@ class Streams:
 
     @property
     def rank(self) -> int:
-        """How many servers of the cluster come before this one."""
+        """The number of servers of the cluster that are ordered before this one."""
         return self._cluster.rank
 
     # Opening --------------------------------------------------------------------------------------
 
     async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Stream | None:
-        """Ask a server to run a program for a visitor who is there; return None if it does not.
+        """Ask a server to run a program for a visitor who is there; return None if it refuses.
 
-        The answer comes in a turn of its own: whatever came with the last bytes has been read.
+        The answer arrives in a later turn: everything that came with the last bytes has been read.
         """
         stream = self._add(f"{self._name}.{next(self._numbers)}", server)
         request = {
@@ -90,11 +91,11 @@ class Streams:
         await turn
         if answer.get("open") and not stream.over:
             return stream
-        stream.give_up()  # it may have been opened all the same
+        stream.give_up()  # it may have been opened nevertheless
         return None
 
     def answer(self, server: str, said: State) -> State:
-        """Answer a request of another server: open a stream, or check which of its are known."""
+        """Answer a request of another server: open a stream, or check its streams."""
         if "roll" in said:
             return {"unknown": self._check_known(server, said["roll"])}
         visitor = _visitor_from_state(said["who"])
@@ -134,13 +135,13 @@ class Streams:
         self._cluster.tell_server(stream.server, message)
 
     def received(self, server: str, said: State) -> None:
-        """Hand a message of another server to its stream."""
+        """Pass a message of another server to its stream."""
         stream = self._streams.get(said["line"])
         if stream is not None and stream.server == server:
             stream.take(said)
 
     def acknowledge_later(self, stream: Stream) -> None:
-        """Let a stream acknowledge in a moment what was consumed."""
+        """Schedule a stream's acknowledgement of consumed bytes."""
         self._unacknowledged[stream] = None
         if self._acknowledging is None:
             self._acknowledging = self._clock.callLater(ACKNOWLEDGE_SECONDS, self._acknowledge)
@@ -154,9 +155,10 @@ class Streams:
     # Liveness -------------------------------------------------------------------------------------
 
     def _check_liveness(self) -> None:
-        """Tell each server which streams it has with this one; it answers which it does not know.
+        """Tell each server which streams it has with this one; it answers with those it does not
+        know.
 
-        Of each stream it is told the number of the last message and the silence of the client.
+        For each stream, the number of the last message and the client's silence are included.
         """
         self._check = None
         rolls: dict[str, dict[str, list[Any]]] = {}
@@ -187,7 +189,7 @@ class Streams:
     def _check_known(self, server: str, roll: dict[str, list[Any]]) -> list[str]:
         """Return which streams of another server are not known here.
 
-        A stream of which a message has not come, although it was sent, has failed.
+        A stream with a message that was sent and has not arrived has failed.
         """
         unknown = []
         for name, (sent, silence) in roll.items():
@@ -206,7 +208,7 @@ class Streams:
             stream.fail()
 
     def server_gone(self, server: str) -> None:
-        """Fail every stream to a server that is gone, as far as can be told."""
+        """Fail every stream to a server that seems to be gone."""
         self._fail_all(server, dead=False)
 
     def _fail_all(self, server: str, *, dead: bool) -> None:
@@ -237,7 +239,7 @@ def _visitor_to_state(visitor: Visitor) -> State:
 
 
 def _visitor_from_state(state: State) -> Visitor:
-    """Return a visitor of another server, which is believed what it says of them."""
+    """Return a visitor of another server, whose statements about them are trusted."""
     return Visitor(
         state["nick"],
         state["address"],

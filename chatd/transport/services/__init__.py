@@ -1,1 +1,1 @@
-"""Twisted services that run beside the ways in: shutdown, the store, the lease."""
+"""Twisted services that run alongside the ways in: shutdown, the store, the lease."""

@@ -1,9 +1,9 @@
 """Lease: renews this server's lease, and disconnects all users when the cluster cannot be reached.
 
 The other servers give away the nicks of a server whose lease has not been renewed for 30 s.  So a
-server that could not renew it for 25 s must have no users by then (fencing): they connect again, to
-another server, or to this one when it is back.  That holds when the cluster is away, and when this
-process stood still.  Long before that, users are told that what they say is pending.
+server that could not renew it for 25 s must disconnect all its users (fencing): they reconnect, to
+another server, or to this one when it is back.  That applies when the cluster is unreachable and
+when this process was suspended.  Long before that, users are told that their messages are pending.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ RENEW_SECONDS = 5.0
 CHECK_SECONDS = 1.0
 FENCE_SECONDS = 25.0
 #: Seconds without a connection, and with one but without an answer while lines are pending, until
-#: users are told: what is over sooner they need not know.  A request is given as long.
+#: users are told: they need not know of shorter interruptions.  Requests have the same timeout.
 BLIP_SECONDS = 2.0
 UNANSWERED_SECONDS = 3.0
-#: Seconds without an answer while nothing is pending: it may be the lease alone that has no leader,
-#: for as long as an election takes.
+#: Seconds without an answer while nothing is pending: perhaps only the lease has no leader, for as
+#: long as an election takes.
 ELECTION_SECONDS = 13.0
 
-#: Seconds between two reports that the cluster refuses something, which comes often then.
+#: Seconds between two reports that the cluster refuses requests, which then happens often.
 REPORT_SECONDS = 60.0
 
-#: What users are told then, and new clients meanwhile.
+#: The sentences for users then, and for new clients meanwhile.
 LOST = "This server has lost touch with the others; connect again."
 AWAY = "This server has lost touch with the others; try again in a moment."
 
 
 class Leased(Protocol):
-    """What the lease is kept by: the store of the cluster."""
+    """The store of the cluster, which keeps the lease."""
 
     @property
     def is_up(self) -> bool:
@@ -51,13 +51,13 @@ class Leased(Protocol):
 
     @property
     def answers(self) -> int:
-        """How often the cluster has answered up to now that it has stored something."""
+        """How many times the cluster has confirmed a write so far."""
 
     def renew(self, renewed: Callable[[], None]) -> None:
         """Renew the lease, and call ``renewed`` when that is done."""
 
     def declined(self) -> str:
-        """Return why the cluster has refused something since the last call; empty if it has not."""
+        """Return why the cluster has refused a request since the last call; else empty."""
 
 
 class Lease(Service):
@@ -89,13 +89,13 @@ class Lease(Service):
         self._checks.clock = clock
 
     def startService(self) -> None:
-        """Start to renew."""
+        """Start renewing."""
         super().startService()
         self._renewed_at = self._clock.seconds()
         self._checks.start(CHECK_SECONDS)
 
     def stopService(self) -> None:
-        """Renew no more; the others are told by `chatd.transport.services.shutdown.Shutdown`."""
+        """Stop renewing; `chatd.transport.services.shutdown.Shutdown` notifies the others."""
         super().stopService()
         if self._checks.running:
             self._checks.stop()
@@ -120,13 +120,13 @@ class Lease(Service):
         self._leased.renew(self._renewed)
 
     def _check_touch(self, now: float) -> None:
-        """Check whether the cluster answers, and let the chat know when that has changed.
+        """Check whether the cluster answers, and notify the chat when that has changed.
 
-        A cluster that stores what is said answers, also when it does not renew the lease.
+        A cluster that stores messages counts as answering, even if it does not renew the lease.
         """
         stood_still = now - self._checked_at > 2 * CHECK_SECONDS
         self._checked_at = now
-        if stood_still:  # what came meanwhile is read only now
+        if stood_still:  # what arrived meanwhile is read only now
             self._unanswered_since = self._down_since = None
         answers, self._answers = self._answers, self._leased.answers
         if answers != self._answers:
@@ -148,7 +148,7 @@ class Lease(Service):
             unacknowledged.cluster_restored()
 
     def _report(self, now: float) -> None:
-        """Log why the cluster refuses something: only its operator can mend that."""
+        """Log why the cluster refuses requests: only its operator can fix that."""
         why = self._leased.declined()
         if why and now >= self._report_at:
             self._report_at = now + REPORT_SECONDS
@@ -163,7 +163,7 @@ class Lease(Service):
             self._log.info("cluster: in touch again")
 
     def _fence(self) -> None:
-        """Disconnect all users, and let none in until the lease is renewed."""
+        """Disconnect all users, and admit none until the lease is renewed."""
         if self._admission.is_closed:
             return
         self._admission.close(AWAY)

@@ -1,6 +1,6 @@
-"""Passwords: hashed and checked in one thread beside the reactor's, and by Twisted's checkers.
+"""Passwords: hashed and checked in a separate thread, and by Twisted's checkers.
 
-Here Deferreds end: the chat awaits coroutines (`chatd.chat.entry.passwords`).
+Deferreds are confined to this module: the chat awaits coroutines (`chatd.chat.entry.passwords`).
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _T = TypeVar("_T")
 
 #: Parameters of argon2id: OWASP's second recommendation, 19 MiB and two passes in one lane, some
 #: 20 ms a password.  RFC 9106's profile for little memory (64 MiB, four lanes) takes five times as
-#: long on four processors, which a chat has better uses for.
+#: long on four processors, which a chat server can use better.
 MEMORY_KIB = 19 * 1024
 PASSES = 2
 LANES = 1
 
-#: Seconds that a checker which answers by a Deferred has for that.
+#: Seconds that a checker has to fire its Deferred.
 CHECKER_SECONDS = 30.0
 
 
 class PasswordThread(Service):
-    """Runs one function after the other in a thread of its own, so that memory is taken once."""
+    """Runs functions one at a time in its own thread, so that their memory is needed only once."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(0, 1, "passwords")
 
     def startService(self) -> None:
-        """Start the thread; not sooner: a server may become a daemon first."""
+        """Start the thread; no earlier, as a server may become a daemon first."""
         super().startService()
         self._pool.start()
 
@@ -74,13 +74,13 @@ class Argon2:
         """Return the hash of a prepared password."""
         return await self._thread.run(self._hasher.hash, password)
 
-    async def matches(self, hashed: str, password: str) -> bool:
-        """Whether a hash is that of this password.
+    async def matches(self, password_hash: str, password: str) -> bool:
+        """Return whether a hash is that of a prepared password.
 
         :raises NotCheckedError: if the hash cannot be read.
         """
         try:
-            return await self._thread.run(self._hasher.verify, hashed, password)
+            return await self._thread.run(self._hasher.verify, password_hash, password)
         except VerifyMismatchError:
             return False
         except (VerificationError, InvalidHashError):
@@ -89,10 +89,10 @@ class Argon2:
 
 
 class Checkers:
-    """`chatd.chat.entry.passwords.PasswordChecker` by checkers of ``twisted.cred``, in their order.
+    """`chatd.chat.entry.passwords.PasswordChecker` by an ordered list of ``twisted.cred`` checkers.
 
-    Twisted's own read files and compute, and know no reactor: they are asked in the thread.
-    Others, which may have to wait for a network, are asked where Twisted would ask them.
+    Twisted's own checkers read files and compute, without a reactor: they run in the thread.
+    Others, which may wait for a network, run in the reactor's thread, as under Twisted.
     """
 
     _log = Logger()
@@ -105,7 +105,7 @@ class Checkers:
         self._clock = clock
 
     async def check(self, nick: str, password: str) -> bool:
-        """Whether one of them knows a user by this folded nick and password.
+        """Return whether a checker accepts this folded nick and password.
 
         :raises NotCheckedError: if none does, and one failed.
         """
@@ -138,7 +138,7 @@ def _asked(checker: ICredentialsChecker, credentials: UsernamePassword) -> Defer
 
 
 def _credentials(checker: ICredentialsChecker, nick: str, password: str) -> UsernamePassword:
-    """Return credentials of bytes, as checkers want them; those of ``memory:`` are text."""
+    """Return credentials as bytes, which checkers expect; those of ``memory:`` are text."""
     if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
         words: tuple[Any, Any] = nick, password
         return UsernamePassword(*words)

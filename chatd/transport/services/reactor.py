@@ -37,7 +37,7 @@ class ReactorThread:
         self._reactor = reactor
 
     def call_soon(self, step: Callable[[], None]) -> None:
-        """Run something in the reactor's thread."""
+        """Run a function in the reactor's thread."""
         self._reactor.callFromThread(step)
 
     def promise(self) -> DeferredAnswer:

@@ -1,7 +1,7 @@
-"""Shutdown: when the server stops, users are told, and connections and the store are closed.
+"""Shutdown: tells the users when the server stops, and closes connections and the store.
 
-Where there are other servers, the detached sessions of users who could resume them migrate there:
-they connect again, are where they were, and have not been seen to leave.
+In a cluster, the sessions of users who could resume them are detached and migrate to other servers:
+these users reconnect, continue where they were, and no leave is shown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from chatd.cluster.cluster import Cluster
 #: Seconds for goodbyes to be sent, and for sessions to migrate to the other servers.
 GOODBYE_SECONDS = 0.2
 MIGRATION_SECONDS = 20.0
-#: Sessions that migrate at once: fewer than are kept of one address.
+#: Sessions that migrate simultaneously: fewer than the detached sessions kept per address.
 AT_ONCE = 32
 
 GOODBYE = Notice("The server is stopping. Goodbye.")
@@ -33,10 +33,10 @@ MOVED = Notice("This server is stopping. Connect again, and you are where you we
 
 
 class Shutdown(Service):
-    """Does so as the service stops.
+    """Shuts the server down as the service stops.
 
     ``now`` is the time of day, in seconds since the epoch; ``cluster`` has the other servers, if
-    there are any.
+    any.
     """
 
     _log = Logger()
@@ -71,7 +71,7 @@ class Shutdown(Service):
                 session.deliver(GOODBYE)
                 session.client.close()
             detached = self._chat.detached.get(person)
-            if detached is not None:  # it is resumed no more
+            if detached is not None:  # it is no longer resumed
                 self._chat.profiles.mark_read(person, detached.read)
         if everyone:
             sent: Deferred[None] = Deferred()
@@ -84,7 +84,7 @@ class Shutdown(Service):
     # Migration -------------------------------------------------------------------------
 
     async def _move(self, cluster: Cluster, everyone: Sequence[Person]) -> None:
-        """Let users who could resume their sessions do so at another server, if there is one."""
+        """Migrate the sessions that could be resumed to another server, if there is one."""
         servers = cluster.names
         if not servers:
             return
@@ -96,7 +96,7 @@ class Shutdown(Service):
         timeout = self._clock.callLater(MIGRATION_SECONDS, moving.cancel)
         try:
             await moving
-        except Exception as why:  # the others leave as they would without other servers
+        except Exception as why:  # the others leave as they would without a cluster
             self._log.error("people could not be moved: {why}", why=why)
         with suppress(AlreadyCalled, AlreadyCancelled):
             timeout.cancel()
@@ -106,7 +106,7 @@ class Shutdown(Service):
             await self._move_one(cluster, person, targets)
 
     async def _move_one(self, cluster: Cluster, person: Person, targets: Targets) -> None:
-        """Move one user's session, which is there before they are told to connect again."""
+        """Migrate one user's session, completely before the user is told to reconnect."""
         sessions = tuple(person.sessions)
         resumable = all(session.client.resumable for session in sessions)
         if not (resumable and self._chat.detached.is_resumable(person)):
@@ -125,13 +125,13 @@ class Shutdown(Service):
 
 
 class Targets:
-    """The servers that take sessions, in turn."""
+    """The servers that take sessions, in rotation."""
 
     def __init__(self, servers: Sequence[str]) -> None:
         self._servers = list(servers)
 
     def next(self) -> str | None:
-        """Return the next server; None when there is none any more."""
+        """Return the next server; None when none is left."""
         if not self._servers:
             return None
         server = self._servers.pop(0)
@@ -139,6 +139,6 @@ class Targets:
         return server
 
     def remove(self, server: str) -> None:
-        """Remove a server that takes no session: it stops as well, or cannot be reached."""
+        """Remove a server that takes no session: it is stopping as well, or is unreachable."""
         if server in self._servers:
             self._servers.remove(server)

@@ -1,4 +1,4 @@
-"""Store service: starts a store, which may have threads of its own, with the server."""
+"""Store service: starts a store, which may have its own threads, with the server."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from twisted.application.service import Service
 class StoreService(Service):
     """Starts a store with the server; `chatd.transport.services.shutdown.Shutdown` closes it.
 
-    It is not started sooner: a server may first become a daemon and another user, and threads do
-    not survive a fork.
+    It is not started earlier: a server may first become a daemon and change its user, and threads
+    do not survive a fork.
     """
 
     def __init__(self, start: Callable[[], None]) -> None:
@@ -20,7 +20,7 @@ class StoreService(Service):
     def startService(self) -> None:
         """Start the store.
 
-        :raises SystemExit: with a sentence, when it cannot.
+        :raises SystemExit: with a sentence, if it cannot be started.
         """
         super().startService()
         try:

@@ -16,7 +16,7 @@ CHECK_SECONDS = 0.2
 
 
 class UnacknowledgedCheck(Service):
-    """Lets the chat check while the service runs; ``now`` is the time of day."""
+    """Runs the chat's check periodically; ``now`` is the time of day."""
 
     _log = Logger()
 
@@ -25,13 +25,13 @@ class UnacknowledgedCheck(Service):
         self._checks.clock = clock
 
     def startService(self) -> None:
-        """Start to check."""
+        """Start checking."""
         super().startService()
         checking = self._checks.start(CHECK_SECONDS, now=False)
         checking.addErrback(lambda failure: self._log.failure("a check failed", failure=failure))
 
     def stopService(self) -> None:
-        """Check no more."""
+        """Stop checking."""
         super().stopService()
         if self._checks.running:
             self._checks.stop()

@@ -1,5 +1,6 @@
-"""The way in over SSH.
+"""SSH way in.
 
-``protocol`` turns bytes into programs in channels, ``keys`` reads keys, ``exec`` has the commands
-of ``ssh host COMMAND``, and `chatd.transport.ssh.shell` connects all of it with the chat.
+``protocol`` implements the SSH protocol and runs programs in channels, ``keys`` reads keys,
+``exec`` has the commands of ``ssh host COMMAND``, and `chatd.transport.ssh.shell` connects them to
+the chat.
 """

@@ -1,9 +1,9 @@
-"""Acknowledgements: how much of what an ssh client was sent it has read.
+"""Acknowledgements: how much of its output an ssh client has read.
 
-TCP tells what has reached the other machine, not whether the client there still reads.  So after a
-broadcast the client is asked for a sign of life, in the channel and therefore in order: its answer
-acknowledges everything that was sent before.  A channel has one question at a time under way, and
-all channels together ask at most ``QUESTIONS_PER_SECOND``.
+TCP reports what has reached the other machine, not whether the client there still reads.  So after
+a broadcast the client is asked for a sign of life, in the channel and therefore in order: its
+answer acknowledges everything that was sent before.  A channel has one question in flight at a
+time, and all channels together ask at most ``QUESTIONS_PER_SECOND``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Acknowledgements:
         self._call: IDelayedCall | None = None
 
     def schedule(self, tracker: DeliveryTracker) -> None:
-        """Schedule a question, at the earliest when what is being sent now has been sent."""
+        """Schedule a question, to be sent after the current output at the earliest."""
         self._queue[tracker] = None
         if self._call is None:
             self._call = self._clock.callLater(0, self._ask)
@@ -59,9 +59,10 @@ class Acknowledgements:
 
 
 class DeliveryTracker:
-    """How far one client has read; ``_asked`` is the position of the question under way.
+    """How far one client has read; ``_asked`` is the position of the question in flight.
 
-    :param position: Returns how far the client has been sent what happens; None: it has no session.
+    :param position: Returns the position up to which the client was sent events; None: it has no
+    session.
     """
 
     __slots__ = (
@@ -92,11 +93,11 @@ class DeliveryTracker:
         self._asked_at = 0.0
         #: Whether this client has ever answered: not every client does.
         self._answers = False
-        #: Whether something was sent after the question under way.
+        #: Whether something was sent after the question in flight.
         self._more = False
 
     def sent(self) -> None:
-        """Schedule a question for what was just sent, after the answer to one under way."""
+        """Schedule a question for the latest output, after the answer to one in flight."""
         self._channel.outbox.on_sent = None
         self._more = True
         if self._asked is None:
@@ -113,7 +114,7 @@ class DeliveryTracker:
         self._channel.ask()
 
     def answered(self) -> bool:
-        """Take an answer: the client has read everything that was sent before the question.
+        """Handle an answer: the client has read everything that was sent before the question.
 
         Return whether there was a question.
         """
@@ -126,9 +127,9 @@ class DeliveryTracker:
         return True
 
     def delivery_report(self) -> DeliveryReport:
-        """Return what the client has read.
+        """Return how much the client has read.
 
-        For a client that has never answered, that is what its machine has acknowledged (TCP).
+        For a client that has never answered, that is as much as its machine has acknowledged (TCP).
         """
         outbox = self._channel.outbox
         if not self._answers:
@@ -140,5 +141,5 @@ class DeliveryTracker:
         return DeliveryReport(self._arrived, owing=owing)
 
     def forget(self) -> None:
-        """Cancel what is scheduled: the connection is gone."""
+        """Cancel the scheduled question: the connection is gone."""
         self._acknowledgements.forget(self)

@@ -1,4 +1,4 @@
-"""SSH and the chat: a shell is a conversation, on a terminal or in plain lines."""
+"""SSH shells: each is a conversation, on a terminal or in plain lines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.client import Position
 from chatd.chat.model.preferences import suffixes
+from chatd.cluster.bus import State
 from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, measure
 from chatd.transport.conversation.arrival import Arrival
@@ -23,7 +24,7 @@ from chatd.transport.host import Host
 from chatd.transport.relay.edge import nothing
 from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
 from chatd.transport.relay.remote_channel import RemoteChannel
-from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.stream import Stream
 from chatd.transport.ssh import exec as commands
 from chatd.transport.ssh.acknowledgements import Acknowledgements, DeliveryTracker
 from chatd.transport.ssh.protocol.config import ServerConfig
@@ -48,7 +49,7 @@ def recognises(data: bytes) -> bool | None:
 @implementer(IAddress)
 @dataclass(frozen=True, slots=True)
 class ArrivalAddress:
-    """The address of an ssh connection, which is that of its arrival at the gate."""
+    """The address of an ssh connection: that of its arrival at the gate."""
 
     arrival: Arrival
 
@@ -124,8 +125,8 @@ class Shell:
     """One conversation in one channel.
 
     :param can: what its terminal can draw; None for plain lines.
-    :param begins: how it begins, by a word of `chatd.transport.relay.handover`: a user who comes
-        from another server is not greeted again.
+    :param begins: how it begins, a word of `chatd.transport.relay.handover`: a user who comes from
+    another server is not greeted again.
     :param hide: called with whether what is typed is a secret.
     """
 
@@ -184,7 +185,7 @@ class Shell:
             self._conversation.begin(visitor, self._entered)
 
     def _entered(self) -> None:
-        """Begin in the chat; a user whom another server handed over goes on in the newest room."""
+        """Begin in the chat; a user handed over by another server continues in the newest room."""
         session = self._conversation.session
         if session is not None and self._begins != IN and session.focus is None:
             session.focus_on_newest()
@@ -193,13 +194,13 @@ class Shell:
         self._delivery.sent()
 
     def take_line(self, text: str) -> None:
-        """Take a line that was pending when the connection was relayed."""
+        """Handle a line that was pending when the connection was relayed."""
         self._conversation.line(text)
 
     # Program --------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Take input."""
+        """Handle input."""
         if self._terminal is not None:
             self._terminal.receive(data)
         else:
@@ -212,14 +213,14 @@ class Shell:
                 self._conversation.deliver(TOO_LONG)
 
     def hand_over(self) -> bytes:
-        """Return what is typed and not entered, and forget it."""
+        """Return the unfinished input, and forget it."""
         if self._terminal is not None:
             return self._terminal.hand_over()
         typed, self._lines = self._lines.unfinished, LineCodec()
         return typed
 
     def resized(self, columns: int, rows: int) -> None:
-        """Take a new size of the terminal."""
+        """Handle a new size of the terminal."""
         if self._terminal is not None:
             self._terminal.resize(columns, rows)
 
@@ -231,17 +232,17 @@ class Shell:
             self._conversation.close()
 
     def input_ended(self) -> None:
-        """Take an unfinished last line, and the end of the input."""
+        """Handle an unfinished last line, and the end of the input."""
         self._take(self._lines.finish())
         self._conversation.input_ended()
 
     def ready(self) -> None:
-        """Go on writing: the outbox has room again."""
+        """Continue writing: the outbox has room again."""
         self._conversation.ready()
         self._delivery.sent()
 
     def answered(self) -> None:
-        """Take an answer: the client has read what it was sent."""
+        """Handle an answer: the client has read its output."""
         self._delivery.answered()
 
     def lost(self) -> None:

@@ -1,14 +1,14 @@
 """JSON stream codec: bytes to objects and back (RFC 8259; docs/protocol.rst, "The JSON protocol").
 
-It knows where an object ends in a stream and its bounds; it must not know a transport, a clock or
-the chat.  Objects are turned into requests by `chatd.wire.json.requests`.
+It knows the bounds of an object and where it ends in a stream; it must not know a transport, a
+clock or the chat.  Objects are turned into requests by `chatd.wire.json.requests`.
 
 Invariants:
 
-- Any cutting of the bytes gives the same values, and no bytes raise.
+- However the bytes are split, the values are the same, and no bytes raise.
 - The end of an object is found by its strings and brackets before it is parsed, without recursion,
   and no byte is examined more than a few times.
-- At most ``OBJECT_BYTES`` are held; nothing of an object that is longer or nested too deep.
+- At most ``OBJECT_BYTES`` are held, and nothing of an object that is longer or nested too deeply.
 - An error is reported once: after a `BadObject` everything is skipped up to the next line or the
   next object.
 """
@@ -114,8 +114,8 @@ class _State(Enum):
 def recognises(data: bytes) -> bool | None:
     """Return whether a connection's first bytes begin an object; None when more are needed.
 
-    ``{`` alone is not enough: users of other protocols type ``{hello``.  An empty line first is a
-    user's too.
+    ``{`` alone is not enough: users of other protocols type ``{hello``.  An empty first line is
+    also a user's.
     """
     if _FIRST_OBJECT.match(data):
         return True

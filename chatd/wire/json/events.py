@@ -1,8 +1,8 @@
-"""JSON styles: render events as JSON objects, one a line, each complete in itself.
+"""JSON styles: render events as JSON objects, one per line, each self-contained.
 
-See docs/protocol.rst, "The JSON protocol".  There are two dialects: that of the first clients, in
-which everything is a message, and that of bots (version 2), in which events are typed.  It knows
-events and their fields; it must not know connections.
+See docs/protocol.rst, "The JSON protocol".  There are two dialects: for the first clients, in which
+everything is a message, and for bots (version 2), in which events are typed.  It knows events and
+their fields; it must not know connections.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _message(event: Said | Acted) -> Fields:
 
 
 def _until(until: float | None) -> Fields:
-    """Return the fields of a ban: when it expires, or null for a permanent one."""
+    """Return the fields of a ban: its expiry, null for a permanent one."""
     return {"banned": True, "until": timestamp(until) if until is not None else None}
 
 
@@ -120,7 +120,7 @@ class MessageStyle(ProgramStyle):
     """Every event as a message (version 1): the only form that the first clients understand."""
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
-        """Return a room event as a message; empty for one that has no words."""
+        """Return a room event as a message; empty for an event without a text."""
         event = entry.event
         text = message_text(event)
         if not text:
@@ -137,7 +137,7 @@ class MessageStyle(ProgramStyle):
         )
 
     def render_personal(self, event: PersonalEvent) -> bytes:
-        """Return a personal event as a message; empty for one that has no words."""
+        """Return a personal event as a message; empty for an event without a text."""
         match event:
             case PrivateMessage(end=Recipient.ADDRESSEE):
                 return encode(
@@ -162,7 +162,7 @@ class MessageStyle(ProgramStyle):
 
 
 def message_text(event: RoomEvent) -> str:
-    """Return a room event as the text of a message by its author; empty without words for it."""
+    """Return a room event as the text of a message by its author; empty if it has none."""
     match event:
         case Said(text=text):
             return text

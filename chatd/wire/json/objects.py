@@ -37,7 +37,7 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class BadObject:
-    """The bytes are no object, or one beyond the bounds; ``sentence`` says why."""
+    """Bytes that are not an object, or one beyond the bounds; ``sentence`` says why."""
 
     sentence: str
 

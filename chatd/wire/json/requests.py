@@ -1,8 +1,8 @@
 """JSON requests: objects to typed requests (docs/protocol.rst, "The JSON protocol").
 
 It knows keys and the types of their values; it must not know bytes, transports or the chat.
-Unknown keys of a request are ignored.  Names, messages and topics are made safe to display and are
-one line: a line break in them becomes a space.
+Unknown keys of a request are ignored.  Names, messages and topics are made safe to display, on one
+line: a line break becomes a space.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chatd.chat.text.sanitizing import safe
 ID_LENGTH = 64
 #: The largest number: 63 bits, the range of SQLite's and Java's integers.
 MOST_NUMBER = 2**63 - 1
-#: The versions of this protocol; the first clients do not name theirs, which is 1.
+#: The versions of this protocol; the first clients do not state theirs, which is 1.
 VERSIONS = (1, 2)
 
 Id = str | int | None
@@ -39,15 +39,15 @@ class ErrorCode(IntEnum):
     NOT_A_NAME = 3
     #: There is no user of that name.
     NOBODY = 4
-    #: The bytes are no JSON object, or one that is broken, too long or nested too deep.
+    #: The bytes are not a JSON object, or one that is broken, too long or nested too deeply.
     BROKEN = 5
     #: The object is not a known request.
     UNKNOWN_REQUEST = 6
     #: A value of a request is of the wrong type or out of range.
     WRONG_VALUE = 7
-    #: A message is longer than a message may be.
+    #: A message is too long.
     TOO_LONG = 8
-    #: The first object has to have a ``username``, and no later one may.
+    #: The first object must have a ``username``, and no later one may.
     OUT_OF_TURN = 9
     #: ``sender`` is another user.
     NOT_YOU = 10
@@ -92,7 +92,7 @@ class DisconnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Join a room; with its key, where it has one."""
+    """Join a room, with its key if it has one."""
 
     room: str
     id: Id
@@ -150,7 +150,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Return this value to the client."""
+    """Send this value back to the client."""
 
     value: Id
     id: Id

@@ -5,8 +5,8 @@ written from a page of prose.  It must not know a transport, a clock, rooms or u
 
 Invariants:
 
-- Any cutting of the bytes gives the same values, and no bytes raise.
-- Text that is no request gives nothing; a malformed request gives one `Bad`.
+- However the bytes are split, the values are the same, and no bytes raise.
+- Text that is not a request yields nothing; a malformed request yields one `Bad`.
 - Keys are in capitals, as in the assignment: users write ``Chat:`` in messages.
 - What is held is bounded: an unfinished line of ``LONGEST_LINE`` and one request's fields.
 """
@@ -107,9 +107,9 @@ class TcdCodec:
 
     @property
     def pending(self) -> bool:
-        """Whether only an end is missing, so that `finish` returns something.
+        """Whether only an end is missing, so that `finish` returns a request.
 
-        A message may always go on; any other request is pending when it is complete except for
+        A message may always continue; any other request is pending when it is complete except for
         the last line end.
         """
         if self._partial and self._partial.in_message:

@@ -1,7 +1,7 @@
 """Socket assignment style: renders events as CHATs.
 
-See docs/protocol.rst, "The socket assignment's protocol": everything is a CHAT in a room, which is
-known by its ROOM_REF.  It must not know connections.
+See docs/protocol.rst, "The socket assignment's protocol": everything is a CHAT in a room,
+identified by its ROOM_REF.  It must not know connections.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from chatd.wire.tcd.requests import ErrorCode
 
 
 def message(event: RoomEvent) -> str:
-    """Return the text of an event's CHAT, whose CLIENT_NAME is its author; empty without words."""
+    """Return the text of an event's CHAT, whose CLIENT_NAME is its author; empty for none."""
     match event:
         case Said(text=text):
             return text
@@ -65,20 +65,20 @@ def message(event: RoomEvent) -> str:
 class TcdStyle(ProgramStyle):
     """Renders events as CHATs.  ``ref`` returns the ROOM_REF of a room by its name, or 0.
 
-    ``private_ref`` returns the one in which a private message of that sender is shown.  It differs
-    between clients but does not affect room events, and so is not compared.
+    ``private_ref`` returns the ROOM_REF of the room in which a sender's private message is shown.
+    It differs between clients but does not affect room events, and so is not compared.
     """
 
     ref: Callable[[str], int]
     private_ref: Callable[[str], int] = field(compare=False)
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
-        """Return a room event; empty when this protocol has no words for it."""
+        """Return a room event; empty if this protocol cannot express it."""
         text = message(entry.event)
         return chat(self.ref(entry.room), entry.event.nick, text) if text else b""
 
     def render_personal(self, event: PersonalEvent) -> bytes:
-        """Return a personal event; empty when this protocol has no words for it."""
+        """Return a personal event; empty if this protocol cannot express it."""
         match event:
             case PrivateMessage(sender=sender, text=text, end=Recipient.ADDRESSEE):
                 return chat(self.private_ref(sender), sender, f"(private) {text}")

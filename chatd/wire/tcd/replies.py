@@ -6,9 +6,9 @@ user.
 
 Invariants:
 
-- Any cutting of the bytes gives the same values, and no bytes raise.
-- The texts of a reply are safe to display: no controls, nothing that reorders text.
-- Text that is no reply gives nothing; a reply that lacks a field gives one `Broken`.
+- However the bytes are split, the values are the same, and no bytes raise.
+- The texts of a reply are safe to display: no control characters, and nothing that reorders text.
+- Text that is not a reply yields nothing; a reply that lacks a field yields one `Broken`.
 - What is held is bounded: an unfinished line of ``LONGEST_LINE`` and one reply's fields.
 """
 
@@ -22,11 +22,11 @@ from chatd.chat.text.sanitizing import decode
 from chatd.wire.tcd.requests import HEADER_BYTES, field
 
 #: The most bytes of a line without its LF; the rest of a longer one is skipped.  chatd's own lines
-#: have a sixteenth of it; other servers have no bound at all.
+#: are at most a sixteenth of it; other servers have no bound at all.
 LONGEST_LINE = 64 * 1024
 #: The most bytes of a message, with a line end for each line; the rest is skipped.
 MESSAGE_BYTES = 64 * 1024
-#: The most lines of one message: a screen or two.  chatd's own have a quarter of it.
+#: The most lines of one message: a screen or two.  chatd's own have at most a quarter of it.
 MESSAGE_LINES = 200
 
 _CHAT: Final = b"CHAT"
@@ -51,8 +51,8 @@ _NUMBER = re.compile(rb"-?[0-9]+")
 class Joined:
     """JOINED_CHATROOM.
 
-    Numbers are strings here and are sent back unchanged: some servers use negative ones, or
-    other texts.
+    Numbers are strings here and are sent back unchanged: some servers use negative numbers, or
+    other text.
     """
 
     room: str
@@ -185,7 +185,7 @@ class ReplyCodec:
         return replies
 
     def finish(self) -> list[Reply]:
-        """Return the message that lacks its blank line, after a silence: some servers forget it."""
+        """Return the message that lacks its blank line, after a silence: some servers omit it."""
         if not self.pending or self._partial is None:
             return []
         reply = self._partial.reply()
@@ -216,14 +216,14 @@ class ReplyCodec:
 
 
 class _PartialReply:
-    """A reply of which some lines have come."""
+    """A partially received reply."""
 
     __slots__ = ("_bytes", "_count", "_cut", "_kind", "_lines", "_values", "in_message", "is_over")
 
     def __init__(self, kind: bytes, value: bytes) -> None:
         #: Whether the next lines are those of a message.
         self.in_message = False
-        #: Whether nothing more can come.
+        #: Whether nothing more can follow.
         self.is_over = not _REQUIRED_FIELDS[kind]
         self._kind = kind
         self._values = {kind: value[:HEADER_BYTES]}
@@ -276,7 +276,7 @@ class _PartialReply:
         return [key for key in _REQUIRED_FIELDS[self._kind] if key not in self._values]
 
     def reply(self) -> Reply:
-        """Return the reply, complete or broken, now that nothing more of it comes."""
+        """Return the reply, complete or broken, now that it has ended."""
         missing = self._missing()
         if self._kind == _CODE:
             return Failed(self._text(_CODE), self._text(_WORDS))

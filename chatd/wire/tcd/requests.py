@@ -40,7 +40,7 @@ class ErrorCode(IntEnum):
     sentence: str
 
     def __new__(cls, code: int, sentence: str) -> Self:
-        """Make a member of a number and its sentence."""
+        """Create a member from a number and its sentence."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.sentence = sentence
@@ -162,7 +162,7 @@ def begins_within_message(line: bytes) -> bool:
 
 
 class PartialRequest:
-    """A request of which some lines have come; it holds no more than the bounds above."""
+    """A partially received request; it holds no more than the bounds above."""
 
     __slots__ = (
         "_bytes",
@@ -178,7 +178,7 @@ class PartialRequest:
     def __init__(self, kind: bytes, value: bytes, *, too_long: bool) -> None:
         #: Whether the next lines are those of the message.
         self.in_message = False
-        #: Whether nothing more can come.
+        #: Whether nothing more can follow.
         self.is_over = False
         self._kind = kind
         self._values: dict[bytes, bytes] = {}
@@ -233,7 +233,7 @@ class PartialRequest:
             self._lines.append(line)
 
     def request(self) -> Request | Bad:
-        """Return the request, or its error, now that nothing more of it comes."""
+        """Return the request, or its error, now that it has ended."""
         if missing := self._missing():
             return Bad(
                 ErrorCode.MISSING_FIELD,

@@ -5,7 +5,7 @@ It negotiates ECHO (RFC 857), SUPPRESS-GO-AHEAD (RFC 858), BINARY (RFC 856), TER
 
 Invariants:
 
-- Any cutting of the incoming bytes gives the same values.
+- However the incoming bytes are split, the values are the same.
 - No bytes raise or end the decoding.
 - What is held is bounded, and so are the replies that a peer can elicit.
 - Only ``offer`` begins a negotiation.  A way in that lets the client speak first calls it once
@@ -52,7 +52,8 @@ __all__ = [
 BRK, IP, AYT, EC, EL = 243, 244, 246, 247, 248
 TTYPE_IS, TTYPE_SEND = 0, 1
 
-#: Asks a silent peer whether it is a telnet client, and erases what a plain terminal shows of it.
+#: Asks a silent peer whether it is a telnet client, and erases what a plain terminal would show of
+#: it.
 PROBE: Final = bytes([IAC, DO, TTYPE]) + b"\r     \r"
 
 #: The most bytes of undrained replies; beyond them timing marks go unanswered.
@@ -92,7 +93,7 @@ class TerminalType:
 
 @dataclass(frozen=True, slots=True)
 class CharacterMode:
-    """Character mode began or ended: the client sends each key and leaves the echo to us."""
+    """Character mode began or ended: the client sends each key and does not echo."""
 
     on: bool
 
@@ -176,11 +177,11 @@ class TelnetCodec:
 
     @property
     def character_mode(self) -> bool:
-        """Whether the client sends each key and leaves the echo to us (RFC 857, 858)."""
+        """Whether the client sends each key and leaves the echo to the server (RFC 857, 858)."""
         return not bits(ECHO, SGA) & ~self._ours.on
 
     def offer(self, probed: bool = False) -> None:
-        """Queue our requests: terminal name, window size, character mode, 8 bits.
+        """Queue the server's requests: terminal name, window size, character mode, 8 bits.
 
         Never LINEMODE (it keeps clients out of character mode), never NEW-ENVIRON (RFC 1572; it
         reveals users' names).  A second call does nothing.
@@ -197,9 +198,9 @@ class TelnetCodec:
         self._replies += self._ours.ask(BINARY) + self._theirs.ask(BINARY)
 
     def hide_typing(self) -> None:
-        """Ask a client in line mode not to echo: we announce to echo, and do not.
+        """Ask a client in line mode not to echo: the server announces to echo, and does not.
 
-        A client that sends each key but refused to leave the echo to us is left alone.
+        A client that sends each key but has kept its echo is left alone.
         """
         if not self._ours.on & bits(SGA):
             self._hiding = True
@@ -267,8 +268,8 @@ class TelnetCodec:
     def _negotiate_ours(self, agreed: bool, option: int) -> None:
         """Apply DO or DONT, and report a change of the mode.
 
-        A client that lets us echo but stays in line mode would not show its user's typing (some
-        take it for a password prompt): we withdraw ECHO.
+        A client that lets the server echo but stays in line mode would not show its user's typing
+        (some take it for a password prompt): ECHO is withdrawn.
         """
         before, asked = self.character_mode, self._ours.asked
         self._replies += self._ours.receive(agreed, option)
@@ -300,7 +301,7 @@ class TelnetCodec:
             self._take_name(content[2:])
 
     def _take_name(self, raw: bytes) -> None:
-        """Report a name that we asked for, and ask for the next until one is repeated."""
+        """Report a requested name, and ask for the next until one is repeated."""
         name = _UNSAFE_IN_NAME.sub(b"", raw)[:NAME_CHARACTERS]
         asked, self._name_asked = self._name_asked, False
         if asked and name and name != self._last_name:

@@ -1,7 +1,7 @@
 """Telnet framing (RFC 854, 855): splits bytes into data, commands and subnegotiations.
 
-It knows where a command begins and ends, not what it means.  Any cutting of the bytes gives the
-same frames, no bytes raise, and what is held is bounded.
+It knows where a command begins and ends, not what it means.  However the bytes are split, the
+frames are the same; no bytes raise, and what is held is bounded.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from chatd.wire.telnet.options import IAC, WILL
 #: The lowest command (RFC 1184, section 2.1), and those that frame a subnegotiation.
 EOF, SE, SB = 236, 240, 250
 
-#: The most bytes of one subnegotiation; a longer one is dropped.  The ones we ask for have less
-#: than 50.
+#: The most bytes of one subnegotiation; a longer one is dropped.  The requested ones have less than
+#: 50.
 SUBNEGOTIATION_BYTES = 4096
 #: Bytes after which an unfinished subnegotiation is abandoned and the rest counts as data, so that
-#: a netcat that sent 0xFF 0xFA by chance is heard again.
+#: a netcat that sent 0xFF 0xFA by chance is not ignored for ever.
 UNFINISHED_BYTES = 64 * 1024
 
 #: The bytes of UTF-8 whose low 7 bits are Ctrl-C, Ctrl-D, Ctrl-Z or Ctrl-\, by the command (IP,
@@ -86,10 +86,10 @@ def _ends_within_character(tail: bytes) -> bool:
 class TelnetFrames:
     """The decoder of one connection's input.
 
-    Whatever is no command is data: an IAC before a byte that is none stands for itself, because a
-    netcat may send 0xFF, and the Enter after it must not be lost.  A command within a UTF-8
-    character is the byte that the client mistook for one (before BINARY is agreed, inetutils sends
-    IAC BRK for a byte of 本).
+    Everything that is not a command is data: an IAC before a byte that is not a command stands for
+    itself, because a netcat may send 0xFF, and the Enter after it must not be lost.  A command
+    within a UTF-8 character is the byte that the client mistook for one (before BINARY is agreed,
+    inetutils sends IAC BRK for a byte of 本).
     """
 
     __slots__ = (
@@ -192,7 +192,7 @@ class TelnetFrames:
         self._frames.append(frame)
 
     def _command(self, byte: int) -> int:
-        """Consume the byte after an IAC; return 0 when it is data of its own, else 1."""
+        """Consume the byte after an IAC; return 0 if it is itself data, else 1."""
         self._state = _State.TYPED
         if byte < EOF or byte == IAC:
             self._typed += self._normalise_enter(b"\xff")

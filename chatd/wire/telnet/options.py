@@ -27,11 +27,12 @@ def bits(*options: int) -> int:
 class Side:
     """The state of the options of one side: ours (WILL and WONT) or the peer's (DO and DONT).
 
-    ``yes`` and ``no`` are our verbs for that side.  The other fields are sets of options as bit
-    masks; an option is in at most one of ``on`` (the RFC's YES), ``asked`` (WANTYES) and
-    ``leaving`` (WANTNO).  We never ask again for an option that we withdrew, so the RFC's queue bit
-    is not needed.  Each option is refused only once, and an agreement costs one of ``agreements``:
-    that bounds the replies that a peer can elicit, as a no only follows a yes.
+    ``yes`` and ``no`` are the server's verbs for that side.  The other fields are sets of options
+    as bit masks; an option is in at most one of ``on`` (the RFC's YES), ``asked`` (WANTYES) and
+    ``leaving`` (WANTNO).  An option that was withdrawn is never requested again, so the RFC's queue
+    bit is not needed.  Each option is refused only once, and an agreement costs one of
+    ``agreements``: that bounds the replies that a peer can elicit, as a refusal only follows an
+    agreement.
     """
 
     yes: int
@@ -61,7 +62,7 @@ class Side:
         return bytes([IAC, self.no, option])
 
     def receive(self, agreed: bool, option: int) -> bytes:
-        """Apply the peer's verb for an option; return our reply, if it needs one."""
+        """Apply the peer's verb for an option; return the reply, if it needs one."""
         bit = 1 << option
         if (self.asked | self.leaving) & bit:
             if agreed:
@@ -77,7 +78,7 @@ class Side:
         return bytes([IAC, self.no, option])
 
     def _agree(self, bit: int, option: int) -> bytes:
-        """Return the reply to a peer that turns on an option which we did not ask for."""
+        """Return the reply to a peer that turns on an option without having been asked."""
         if self.on & bit:
             return b""
         if self.willing & bit:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
+from chatd.cluster.bus import State
 from chatd.transport.relay.replay import ReplayBuffer
 from chatd.transport.relay.stream import (
     ACKNOWLEDGE_BYTES,
     MESSAGE_BYTES,
     WINDOW_BYTES,
-    State,
     Stream,
 )
 

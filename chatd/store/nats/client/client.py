@@ -1,9 +1,9 @@
 """nats-py's client, with subscriptions that are called as soon as a message is read.
 
 nats-py itself has a queue and a task for each subscription, and parses headers more slowly: that is
-most of what a message costs, and of what a room takes in memory.  This is the one module that knows
-nats-py's private parts; `chatd.store.nats.client.connection` notices at once if they are not as
-expected.
+most of the cost of a message, and of the memory of a room.  This is the only module that uses
+private parts of nats-py; `chatd.store.nats.client.connection` notices immediately if they are not
+as expected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from nats import errors
 from nats.aio.client import Client
 
-#: What nats-py raises when a server is unreachable or does not answer.
+#: The exceptions of nats-py when a server is unreachable or does not answer.
 CONNECTION_ERRORS = (errors.Error, OSError, asyncio.TimeoutError)
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -37,7 +37,7 @@ class Message:
 
     @property
     def status(self) -> str:
-        """The status code of an answer without a message, ``404`` say; empty otherwise."""
+        """The status code of an answer without a message, such as ``404``; empty otherwise."""
         return self.headers.get("Status", "")
 
 
@@ -55,11 +55,11 @@ class DirectClient(Client):
     async def subscribe_direct(
         self, subject: str, handler: MessageHandler
     ) -> Callable[[], Awaitable[None]]:
-        """Call a function for each message under a subject; return what ends the subscription."""
+        """Call a function for each message under a subject; return a function that unsubscribes."""
         if self._never is None:
             self._never = asyncio.get_running_loop().create_future()
         subscription = await self.subscribe(subject, future=self._never)  # so it starts no task
-        del subscription._pending_queue  # 3 KB that nothing uses
+        del subscription._pending_queue  # 3 KB that are never used
         number = subscription._id
         self._handlers[number] = handler
 
@@ -71,9 +71,9 @@ class DirectClient(Client):
         return end
 
     def _connect_command(self) -> bytes:
-        """Return the CONNECT command, which may hold a password; called by nats-py.
+        """Return the CONNECT command, which may contain a password; called by nats-py.
 
-        :raises errors.Error: when it would not be encrypted although TLS was asked for.
+        :raises errors.Error: if it would not be encrypted although TLS was requested.
         """
         server = self._current_server
         wanted = self.options.get("tls") or (server is not None and server.uri.scheme == "tls")
@@ -84,7 +84,7 @@ class DirectClient(Client):
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
-        """Handle a message; called by nats-py, whose reading an exception would end."""
+        """Handle a message; called by nats-py, whose read loop an exception would end."""
         handler = self._handlers.get(sid)
         if handler is None:
             return

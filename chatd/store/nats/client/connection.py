@@ -1,7 +1,7 @@
 """Connection to NATS: one thread, one asyncio loop, and requests with a timeout.
 
-It knows nats-py.  A request may fail while a server is away, and each has a timeout of its own; its
-caller repeats it.  It does not know streams or rooms.
+It knows nats-py, but neither streams nor rooms.  A request may fail while a server is unreachable,
+and each has its own timeout; the caller repeats it.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ RETRY_SECONDS = 0.25
 PING_SECONDS = 5
 #: Seconds after which a connection attempt is cancelled again.
 STOP_SECONDS = 0.1
-#: Bytes that wait for a connection that takes nothing; a request beyond them fails at once.
+#: Bytes pending in a connection that takes nothing; a request beyond them fails immediately.
 MAX_PENDING_BYTES = 8 * 1024 * 1024
-#: The status with which the server itself answers a request that has no subscriber.
+#: The status with which the server itself answers a request without a subscriber.
 _NO_RESPONDERS = "503"
 
 
 class UnavailableError(Exception):
-    """The cluster does not answer now; the argument is a reason, for operators."""
+    """The cluster does not answer at present; the argument is a reason, for operators."""
 
 
 class NoRespondersError(UnavailableError):
-    """Nobody is subscribed to the subject of a request."""
+    """The subject of a request has no subscriber."""
 
 
 class Connection:
-    """A connection, used in the thread of its loop alone.
+    """A connection, used only in the thread of its loop.
 
-    ``display_name`` is what the operators call this server, and ``subject_token`` stands for it in
-    subjects.  ``on_reconnect`` is called whenever a lost connection is there again: messages may
-    have been missed.  A message is handled as soon as it is read; none is queued.
+    ``display_name`` is the operators' name for this server, and ``subject_token`` stands for it in
+    subjects.  ``on_reconnect`` is called whenever a lost connection is restored: messages may have
+    been missed.  A message is handled as soon as it is read; none is queued.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Connection:
     async def connect(self, seconds: float) -> None:
         """Connect, and stay connected.
 
-        :raises UnavailableError: when that takes longer than so many seconds.
+        :raises UnavailableError: when that takes longer than ``seconds``.
         """
         servers = self._servers
         options: dict[str, Any] = {
@@ -82,7 +82,7 @@ class Connection:
                 reconnect_time_wait=RETRY_SECONDS,  # type: ignore[arg-type] # it only sleeps for that
                 ping_interval=PING_SECONDS,
                 pending_size=MAX_PENDING_BYTES,
-                skip_subject_validation=True,  # all subjects are ours
+                skip_subject_validation=True,  # all subjects belong to this server
                 error_cb=self._on_error,
                 reconnected_cb=self._reconnected,
                 **{name: value for name, value in options.items() if value is not None},
@@ -97,7 +97,7 @@ class Connection:
         await self._client.subscribe_direct(self._requests.subject, self._requests.receive)
 
     def _credentials(self) -> dict[str, Any]:
-        """Return the options that sign each connection: nats-py itself needs a library for that."""
+        """Return the options that sign each connection, without nats-py's extra library."""
         creds = self._servers.creds
         if creds is None:
             return {}
@@ -108,9 +108,10 @@ class Connection:
         return signing
 
     async def _on_error(self, error: Exception) -> None:
-        """Remember the last error; the requests that fail by it notice it themselves.
+        """Remember the last error; the requests that it fails report it themselves.
 
-        A server that refuses us says why, and then hangs up: the first of the two counts.
+        A server that refuses a connection sends the reason and then disconnects: the first error
+        counts.
         """
         if not isinstance(error, OSError | errors.UnexpectedEOF) or not self._was_refused:
             self.last_error = str(error) or type(error).__name__
@@ -135,17 +136,16 @@ class Connection:
     ) -> Message:
         """Send a request, and return the response.
 
-        :raises UnavailableError: when there is none in time; `NoRespondersError` at once when
-            nobody is subscribed.
+        :raises UnavailableError: when there is none in time; `NoRespondersError` immediately if
+        there is no subscriber.
         """
         await self._wait_for_reconnect()
         return await self.response(await self.send_request(subject, data, headers))
 
     async def request_many(self, subject: str, data: bytes) -> tuple[list[Message], Message]:
-        """Send a request for several messages; return them and the last response, which has a
-        status.
+        """Send a request for several messages; return them, and the last response with its status.
 
-        :raises UnavailableError: when they do not come in time.
+        :raises UnavailableError: when they do not arrive in time.
         """
         await self._wait_for_reconnect()
         pending = await self.send_request(subject, data, several=True)
@@ -153,7 +153,7 @@ class Connection:
         return pending.parts or [], end
 
     async def _wait_for_reconnect(self) -> None:
-        """Give a lost connection a moment to return, so that repeated requests do not spin."""
+        """Give a lost connection a moment to recover, so that repeated requests do not spin."""
         if not self._client.is_connected:
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -165,12 +165,11 @@ class Connection:
         *,
         several: bool = False,
     ) -> PendingRequest:
-        """Send a request, and return at once; each has to be given to `response`, or it is never
-        closed.
+        """Send a request, and return immediately; pass each to `response`, or it is never closed.
 
         :raises UnavailableError: when there is no connection.
         """
-        if not self._client.is_connected:  # nats-py would send it later, when it has timed out
+        if not self._client.is_connected:  # nats-py would send it later, after it has timed out
             raise UnavailableError("no server of the cluster is there")
         pending = self._requests.open(several=several)
         try:
@@ -183,8 +182,8 @@ class Connection:
     async def response(self, pending: PendingRequest) -> Message:
         """Wait for the response to a request.
 
-        :raises UnavailableError: when there is none in time; `NoRespondersError` at once when
-            nobody is subscribed.
+        :raises UnavailableError: when there is none in time; `NoRespondersError` immediately if
+        there is no subscriber.
         """
         message = await self._finish(pending)
         if message.status == _NO_RESPONDERS:
@@ -209,16 +208,16 @@ class Connection:
     async def subscribe(
         self, subject: str, handler: MessageHandler
     ) -> Callable[[], Awaitable[None]]:
-        """Call a function for each message under a subject; return what ends the subscription."""
+        """Call a function for each message under a subject; return a function that unsubscribes."""
         return await self._client.subscribe_direct(subject, handler)
 
     async def flush(self) -> None:
-        """Wait for a PONG: everything that the server had sent before has been handled then."""
+        """Wait for a PONG: everything that the server sent before it has then been handled."""
         with suppress(*CONNECTION_ERRORS):
             await self._client.flush(int(REQUEST_SECONDS))
 
     async def close(self) -> None:
-        """Send what waits, and close."""
+        """Send what is pending, and close."""
         with suppress(*CONNECTION_ERRORS):
             await self._client.flush(1)
         with suppress(*CONNECTION_ERRORS):
@@ -226,9 +225,9 @@ class Connection:
 
 
 async def connect_within(connecting: Coroutine[Any, Any, None], seconds: float) -> None:
-    """Wait for a connection attempt no longer than so many seconds.
+    """Wait for a connection attempt for a limited number of seconds.
 
-    nats-py may swallow a cancellation and try on: it is cancelled until it ends.
+    nats-py may swallow a cancellation and keep trying: it is cancelled repeatedly until it ends.
 
     :raises TimeoutError: when it takes longer.
     """
@@ -246,7 +245,7 @@ async def connect_within(connecting: Coroutine[Any, Any, None], seconds: float) 
 
 
 class Loop:
-    """An asyncio loop for a thread of its own."""
+    """An asyncio loop for its own thread."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()

@@ -1,6 +1,6 @@
 """Credentials for NATS: a file with a user's JWT and seed, as ``nsc`` writes it, or a seed alone.
 
-A seed is an Ed25519 key in base32, after two bytes that say what it is for and before a CRC-16
+A seed is an Ed25519 key in base32, between two bytes that state its purpose and a CRC-16
 (ADR-14 of NATS).  A client proves that it has the key by signing the server's nonce.
 """
 
@@ -22,14 +22,14 @@ _BLOCK = r"-+BEGIN {}-+\s+(\S+)\s+-+END {}-+"
 
 @dataclass(frozen=True, slots=True)
 class _UserKey:
-    """A user's key, and the JWT that says who they are; without one the key itself does."""
+    """A user's key, and the JWT that identifies them; without one the key itself does."""
 
     key: Ed25519PrivateKey
     token: str
 
 
 class Creds:
-    """Credentials in a file, which is read again for every connection, as it may be a newer one."""
+    """Credentials in a file, which is reloaded for every connection, as it may have changed."""
 
     def __init__(self, path: str) -> None:
         """Read the file.
@@ -92,7 +92,7 @@ def _block(name: str, text: str) -> str:
 
 
 def _decode(key: str) -> bytes | None:
-    """Return what a key holds before its checksum; None if that is wrong."""
+    """Return the content of a key without its checksum; None if that is wrong."""
     try:
         raw = base64.b32decode(key + "=" * (-len(key) % 8))
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""Keyed locks: one lock a key, kept only while it is held or waited for."""
+"""Keyed locks: one lock per key, kept only while it is held or awaited."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class KeyedLocks:
                 del self._locks[key]
 
     def __len__(self) -> int:
-        """Return the number of keys whose locks are held."""
+        """Return the number of locks that are held or awaited."""
         return len(self._locks)

@@ -1,4 +1,4 @@
-"""Pending requests: those without a response yet, a number each, and one timer for all.
+"""Pending requests: requests without a response, each with a number, and one timer for all.
 
 NATS answers under the subject that a request names (``reply``).
 """
@@ -16,10 +16,10 @@ REQUEST_SECONDS = 3.0
 
 @dataclass(slots=True, eq=False)
 class PendingRequest:
-    """A request: the subject of its response, when it times out, and what comes of it.
+    """A request: the subject of its response, its deadline, and its outcome.
 
-    ``response`` is the response, or None when there was none in time; ``parts`` are the messages
-    before it, of a request for several.
+    ``response`` is None if there was none in time; ``parts`` are the preceding messages of a
+    request for several.
     """
 
     reply: str
@@ -31,8 +31,8 @@ class PendingRequest:
 class PendingRequests:
     """The open requests, in the order in which they were sent and time out.
 
-    All have the same timeout of ``seconds``, so the first is the next to expire: one timer, and no
-    task for any, is what makes a request cheap.
+    All have the same timeout of ``seconds``, so the first is the next to expire: one timer for all,
+    and no task for any, makes a request cheap.
     """
 
     def __init__(self, inbox: str, seconds: float = REQUEST_SECONDS) -> None:
@@ -61,7 +61,7 @@ class PendingRequests:
         return request
 
     def close(self, request: PendingRequest) -> None:
-        """Close a request, whose response is ignored from now on."""
+        """Close a request: its response is ignored from now on."""
         self._pending.pop(request.reply, None)
 
     def receive(self, message: Message) -> None:

@@ -1,6 +1,6 @@
 """Servers of a NATS cluster, and the identity used there, as operators configure them.
 
-It needs no library for NATS, so that options can be parsed where there is none.
+It needs no NATS library, so that options can be parsed where none is installed.
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ def readable(path: str | None) -> str | None:
 
 
 def tls(ca: str | None, cert: str | None) -> ssl.SSLContext | None:
-    """Return how the servers are verified, and what this one shows them; None without TLS files.
+    """Return the TLS context to verify the servers, with this server's certificate; None without
+    TLS files.
 
-    :raises OSError: when a file has no certificate, or no key (`ssl.SSLError` is one).
+    :raises OSError: when a file has no certificate, or no key (`ssl.SSLError` is a subclass).
     """
     if ca is None and cert is None:
         return None
@@ -76,7 +77,7 @@ class _ReloadingContext(ssl.SSLContext):
     """A TLS context that reloads its files for a connection when they have changed."""
 
     def __new__(cls, ca: str | None, cert: str | None) -> _ReloadingContext:
-        """Make one that verifies the other side's certificate and name."""
+        """Create a context that verifies the other side's certificate and name."""
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
     def __init__(self, ca: str | None, cert: str | None) -> None:
@@ -99,7 +100,7 @@ class _ReloadingContext(ssl.SSLContext):
         return [(each.st_mtime_ns, each.st_ino) for each in files]
 
     def wrap_bio(self, *ends: Any, **options: Any) -> ssl.SSLObject:
-        """Begin a connection; a file that is half written is tried again for the next one."""
+        """Begin a connection; an incompletely written file is tried again for the next one."""
         with suppress(OSError):
             if self._file_versions() != self._versions:
                 self._load()

@@ -2,7 +2,7 @@
 
 Every method is one request (`chatd.store.nats.client.connection`), or a page of responses.  Pages
 are read with direct gets, which any replica answers; it may be behind the leader, so a caller that
-knows what has to be there asks again.
+knows what must exist asks again.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _WRONG_SEQUENCE = (10071, 10164)
 _NO_MESSAGE, _NO_STREAM, _STREAM_EXISTS = 10037, 10059, 10058
 #: Error codes of a deletion whose message is gone.
 _MESSAGE_GONE = (10043, 10057)
-#: Error codes that pass: without a leader, without room, while the servers of a new cluster have
-#: not found each other, or while a message of the same id is being stored (10158, "duplicate
-#: message id is in process": a retry has overtaken the first attempt's replication, and would be
-#: acknowledged as a duplicate a moment later).
+#: Error codes of temporary states: without a leader, without room, while the servers of a new
+#: cluster have not found each other, or while a message of the same id is being stored (10158,
+#: "duplicate message id is in process": a retry has overtaken the first attempt's replication, and
+#: would be acknowledged as a duplicate a moment later).
 _TRANSIENT = (10005, 10008, 10023, 10039, 10074, 10077, 10158)
-#: The error code of a message that is larger than the stream takes.
+#: The error code of a message that is too large for the stream.
 TOO_LARGE = 10054
 #: Seconds after which a request is repeated.
 _RETRY_SECONDS = 0.1
 
 
 class JetStreamError(Exception):
-    """JetStream refuses a request; the code is its own."""
+    """JetStream refuses a request; ``code`` is its error code."""
 
     def __init__(self, code: int, description: str) -> None:
         super().__init__(description)
@@ -48,7 +48,7 @@ class JetStreamError(Exception):
 
 
 class WrongSequenceError(JetStreamError):
-    """Another server has published to the subject since: compare-and-set has failed."""
+    """Compare-and-set has failed: another server has published to the subject since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class PubAck:
 class JetStream:
     """The streams of a cluster, over one connection.
 
-    ``ack_count`` is the number of messages they have stored, ``last_error`` the reason why they
-    last have not, in the words of NATS.
+    ``ack_count`` is the number of messages that they have stored, ``last_error`` the reason of
+    their last refusal, in the words of NATS.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -82,12 +82,11 @@ class JetStream:
     ) -> PubAck:
         """Publish a message to the stream of its subject.
 
-        With ``expected``, the last message of the subject has to have this sequence number (0:
-        none).
+        With ``expected``, the last message of the subject must have this sequence number (0: none).
 
         :raises WrongSequenceError: when it has another.
         :raises JetStreamError: when the message is refused for another reason.
-        :raises UnavailableError: when nobody answers; the message may be stored or not.
+        :raises UnavailableError: when there is no answer; the message may or may not be stored.
         """
         all_headers = dict(headers or {})
         if message_id:
@@ -97,7 +96,7 @@ class JetStream:
         return self.acknowledge(await self.connection.request(subject, data, all_headers or None))
 
     def acknowledge(self, response: Message) -> PubAck:
-        """Return the acknowledgement that a response is.
+        """Return the acknowledgement in a response.
 
         :raises JetStreamError: when the message was refused; `WrongSequenceError` is one.
         :raises UnavailableError: when it may be stored if it is published again.
@@ -137,7 +136,7 @@ class JetStream:
     ) -> tuple[list[Message], int]:
         """Return the first messages of a subject from a sequence number on, and how many follow.
 
-        Fewer than ``count`` may come although more follow.
+        Fewer than ``count`` may be returned although more follow.
         """
         return await self._page(stream, subject, {"seq": max(1, seq)}, count)
 
@@ -167,7 +166,7 @@ class JetStream:
         await self.request(f"STREAM.PURGE.{stream}", criterion)
 
     async def delete(self, stream: str, seq: int) -> None:
-        """Delete one message; it may be gone already."""
+        """Delete one message; it may already be gone."""
         try:
             await self.request(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
         except JetStreamError as error:
@@ -175,7 +174,7 @@ class JetStream:
                 raise
 
     async def create(self, config: Mapping[str, object]) -> None:
-        """Create a stream unless there is one of this name."""
+        """Create a stream unless one of this name exists."""
         try:
             await self.request(f"STREAM.CREATE.{config['name']}", config)
         except JetStreamError as error:
@@ -183,7 +182,7 @@ class JetStream:
                 raise
 
     async def info(self, stream: str, **body: object) -> dict[str, Any] | None:
-        """Return the info of a stream; None when there is none."""
+        """Return the info of a stream; None if it does not exist."""
         try:
             return await self.request(f"STREAM.INFO.{stream}", body)
         except JetStreamError as error:
@@ -200,7 +199,7 @@ class JetStream:
         """Send a request to JetStream's API; return its response.
 
         :raises JetStreamError: when it is refused.
-        :raises UnavailableError: when nobody answers.
+        :raises UnavailableError: when there is no answer.
         """
         return _read_response(
             await self.connection.request(f"$JS.API.{what}", json.dumps(body).encode())
@@ -208,7 +207,7 @@ class JetStream:
 
 
 async def retrying(send: Callable[[], Awaitable[Result]]) -> Result:
-    """Repeat a request until it is answered; a caller that must not wait sets a timeout.
+    """Repeat a request until it is answered; a caller that must not wait for ever sets a timeout.
 
     :raises WrongSequenceError: as the request.
     """
@@ -218,7 +217,7 @@ async def retrying(send: Callable[[], Awaitable[Result]]) -> Result:
         except WrongSequenceError:
             raise
         except (UnavailableError, JetStreamError):
-            # Much is refused for a while when servers come and go.
+            # Many requests are refused for a while when servers join and leave.
             await asyncio.sleep(_RETRY_SECONDS)
 
 

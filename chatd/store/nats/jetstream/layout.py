@@ -1,7 +1,7 @@
 """Layout: the streams of a cluster, and the subjects in them.
 
 ====================  =========================================================================
-``ROOM_<k>``          the rooms whose token falls on k: ``room.<k>.<token>``, the events of a room
+``ROOM_<k>``          the rooms whose token hashes to k: ``room.<k>.<token>``, the events of a room
                       and their changes in order; ``over.<k>.<token>.<number>``, the text that an
                       edit has given a message
 ``KV_records``        accounts, rooms and so on: ``$KV.records.<kind>.<key>``, one message each
@@ -11,7 +11,7 @@
 ====================  =========================================================================
 
 The streams republish what they store: the messages of a room under ``live.<k>.<token>.m``, records
-under ``live.r.…``.  So a server receives rooms with plain subscriptions, and needs no consumers.
+under ``live.r.…``.  So servers receive rooms with plain subscriptions, without consumers.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from chatd.store.nats.jetstream.api import JetStream, JetStreamError
 SHARDS = 16
 #: Replicas of each stream, where there are that many servers.
 REPLICAS = 3
-#: Seconds in which a message that is published again is known by its id (duplicate window).
+#: Seconds for which a message that is published again is recognised by its id (duplicate window).
 DUPLICATE_SECONDS = 120
 #: Seconds after which a server that has not renewed its lease is gone.
 LEASE_SECONDS = 30
 #: Events that a room keeps at most.
 ROOM_EVENTS = 100_000
 
-#: Seconds after which a replica counts as out of reach: the leader hears of each every second.
+#: Seconds after which a replica counts as unreachable: each reports to the leader every second.
 SILENT_SECONDS = 5
 
 RECORDS, NICKS, NODES = "KV_records", "KV_nicks", "KV_nodes"
 _SECOND = 1_000_000_000
-#: Settings that a stream has to have as they are here; operators may change others.
+#: Settings of a stream that must be as they are here; operators may change others.
 _REQUIRED = (
     "subjects",
     "republish",
@@ -64,7 +64,7 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How rooms are spread, and after how many seconds (None: never) their messages expire."""
+    """The number of streams for rooms, and the seconds (None: never) until messages expire."""
 
     shards: int
     max_age: float | None = None
@@ -98,7 +98,7 @@ class RoomSubject:
         return f"room.{self.shard}.{self.token}"
 
     def edits(self, number: int | str = "*") -> str:
-        """Return the subject of the new text of a message, or of any."""
+        """Return the subject of the new text of a message, or of any message."""
         return f"over.{self.shard}.{self.token}.{number}"
 
     def live(self, what: str = "*") -> str:
@@ -229,9 +229,9 @@ def _configs(
 
 
 async def count_replicas(streams: JetStream) -> tuple[int, int]:
-    """Return how many NATS servers store the messages, and how many of them are out of reach.
+    """Return how many NATS servers store the messages, and how many of them are unreachable.
 
-    :raises UnavailableError: when nobody answers.
+    :raises UnavailableError: when there is no answer.
     """
     cluster = ((await streams.info(NODES)) or {}).get("cluster") or {}
     others = cluster.get("replicas") or []

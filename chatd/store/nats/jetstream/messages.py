@@ -1,6 +1,7 @@
-"""Messages of the streams: events with what is stored beside them, as JSON objects.
+"""Messages of the streams: events with their metadata, as JSON objects.
 
-A server reads what newer ones write as far as it knows it: `chatd.chat.event_rows`.
+A server ignores the parts of newer servers' messages that it does not know:
+`chatd.chat.event_rows`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from chatd.chat.events import RoomEvent
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An event with what is stored beside it.
+    """An event with its metadata.
 
-    ``account`` is its author's; ``after`` the number of the last stored event, as far as the writer
-    knew; ``message_id`` that of an event that is in no stream.
+    ``account`` is its author's account; ``after`` the number of the last stored event that the
+    writer knew of; ``message_id`` the id of an event that is in no stream.
     """
 
     event: RoomEvent

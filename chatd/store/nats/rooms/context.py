@@ -1,4 +1,4 @@
-"""Store context: what the room streams and the records are given of their store, and a post."""
+"""Store context: the parts of the store that room streams and records use, and a post."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chatd.store.nats.rooms.tail_cache import TailCache
 
 
 class Bridge(Protocol):
-    """What rooms and records use of `chatd.store.nats.threads.ThreadBridge`, in the connection's
-    thread.
+    """The part of `chatd.store.nats.threads.ThreadBridge` that rooms and records use, in the
+    connection's thread.
     """
 
     @property
     def is_full(self) -> bool:
-        """Whether the main thread is so far behind that nothing more may be taken in for it."""
+        """Whether the main thread is so far behind that no more may be accepted for it."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task."""
@@ -29,12 +29,12 @@ class Bridge(Protocol):
         """Run a step in the main thread; steps run in the order of the calls."""
 
     def page_slot(self) -> AbstractAsyncContextManager[None]:
-        """Wait until a page may be taken in for the main thread, and hold it until that is done."""
+        """Hold a slot for a page, from when the main thread can accept it until it is done."""
 
 
 @dataclass(slots=True, eq=False)
 class Post:
-    """An event that is posted here; ``posted_at`` is a time of the event loop's clock."""
+    """An event posted on this server; ``posted_at`` is a time of the event loop's clock."""
 
     message_id: str
     event: RoomEvent
@@ -46,9 +46,10 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class StoreContext:
-    """What they share: the observer's methods are called in the main thread, by the bridge.
+    """The parts that they share; the observer's methods are called in the main thread, by the
+    bridge.
 
-    ``posts_done`` is called with posts that wait for nothing more.
+    ``posts_done`` is called with the posts that are finished.
     """
 
     streams: JetStream

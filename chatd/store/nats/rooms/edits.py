@@ -1,7 +1,7 @@
 """Edits and deletions, applied to the stored messages of a room.
 
-A change is applied before it is published: whatever dies between the two, nobody who reads sees a
-text that was taken back.
+A change is applied before it is published: whatever fails between the two, no reader sees a text
+that was withdrawn.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from chatd.store.nats.jetstream.messages import read
 
 
 async def apply(streams: JetStream, subject: RoomSubject, change: Change, message_id: str) -> None:
-    """Apply a change to a stored message, if it is there; repeating it changes nothing more.
+    """Apply a change to a stored message, if it exists; repeating it has no further effect.
 
-    The new text is one message a subject (``Nats-Rollup: sub`` drops older edits).
+    The new text is one message per subject (``Nats-Rollup: sub`` drops older edits).
 
-    :raises UnavailableError: when nobody answers; it may be applied or not.
+    :raises UnavailableError: when there is no answer; the change may or may not be applied.
     """
     found = await streams.get(subject.stream, change.number) if change.number > 0 else None
     envelope = read(found.data) if found is not None and found.subject == subject.log else None

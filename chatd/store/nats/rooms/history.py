@@ -1,7 +1,7 @@
-"""Room history: what the chat reads in rooms, once what was posted there before is stored.
+"""Room history: the chat's reads of rooms, each after earlier posts to the room are stored.
 
-The newest events of a subscribed room come from its tail (`chatd.store.nats.rooms.tail_cache`), and
-are not read from the stream again.
+The newest events of a subscribed room are taken from its tail (`chatd.store.nats.rooms.tail_cache`)
+instead of the stream.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chatd.store.nats.rooms.tail_cache import TailCache
 
 
 class RoomHistory:
-    """Reads rooms; ``room_stream`` finds the stream of a room, or makes it.
+    """Reads rooms; ``room_stream`` finds or creates the stream of a room.
 
     Used in the connection's thread.  Each method raises `UnavailableError` when the cluster does
     not answer in time.
@@ -92,7 +92,7 @@ class RoomHistory:
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> list[tuple[str, int, KeptEvent]]:
-        """Return matches among the newest events of some rooms, the last stored first."""
+        """Return matches among the newest events of some rooms, newest first."""
         subjects = [(room, (await self._drained(room)).subject) for room in rooms]
         async with self._searches:
             matches = searching.for_query(self._streams, subjects, search)
@@ -100,7 +100,7 @@ class RoomHistory:
         return _events(rows)[skip:]
 
     async def _drained(self, room: str) -> RoomStream:
-        """Return a room's stream, once what was posted to it before is stored."""
+        """Return a room's stream, once earlier posts to it are stored."""
         stream = self._room_stream(room)
         if not stream.is_idle:
             await stream.drain()

@@ -1,8 +1,8 @@
-"""Reading rooms: the last events, the next ones, and how many there are.
+"""Reading rooms: the last events, the next events, and their number.
 
-JetStream reads a subject forward only.  Where the last so many messages of a room begin is found by
-bisection: a direct get answers how many messages of a subject follow a sequence number
-(``Nats-Num-Pending``).  Deleted messages are gone from the stream; the texts of edited ones are
+JetStream reads a subject only forward.  The beginning of a room's last N messages is found by
+bisection: a direct get reports how many messages of a subject follow a sequence number
+(``Nats-Num-Pending``).  Deleted messages are gone from the stream; the texts of edited messages are
 replaced here.
 """
 
@@ -24,7 +24,7 @@ from chatd.store.nats.jetstream.messages import Envelope, read
 MAX_COUNTED = 2000
 #: Messages that are scanned for the number of the last event.
 _SCANNED = 160
-#: Times that a page is read again when a replica does not have yet what has to be there.
+#: The number of times that a page is read again while a replica lacks messages that must exist.
 _MAX_RETRIES = 8
 
 
@@ -45,7 +45,7 @@ class RoomMessage:
 async def last_position(streams: JetStream, subject: RoomSubject) -> tuple[int, int]:
     """Return the last sequence number of a room, and the number of its last event.
 
-    :raises UnavailableError: when nobody answers in time.
+    :raises UnavailableError: when there is no answer in time.
     """
     newest = await streams.last(subject.stream, subject.log)
     if newest is None:
@@ -68,7 +68,7 @@ async def last_events(
 ) -> list[RoomMessage]:
     """Return the last ``count`` stored events below a number, oldest first.
 
-    :raises UnavailableError: when nobody answers in time.
+    :raises UnavailableError: when there is no answer in time.
     """
     newest = await streams.last(subject.stream, subject.log) if count else None
     if newest is None:
@@ -91,7 +91,7 @@ async def after(
 ) -> list[RoomMessage]:
     """Return the first ``count`` stored events above a number, oldest first.
 
-    :raises UnavailableError: when nobody answers in time.
+    :raises UnavailableError: when there is no answer in time.
     """
     newest = await streams.last(subject.stream, subject.log) if count else None
     if newest is None or newest.seq <= number:
@@ -124,7 +124,7 @@ async def count(streams: JetStream, subject: RoomSubject, above: int, below: int
 
 
 def is_by(found: RoomMessage, nick: str, account: str | None) -> bool:
-    """Return whether a message is of a folded nick, and of an account unless that is None."""
+    """Return whether a message is by a folded nick, and by an account unless that is None."""
     event = found.stored_event
     is_by_nick = isinstance(event, Said | Acted) and fold(event.nick) == nick
     return is_by_nick and account in (None, found.envelope.account)
@@ -134,10 +134,10 @@ def is_by(found: RoomMessage, nick: str, account: str | None) -> bool:
 
 
 async def find_start(streams: JetStream, subject: RoomSubject, end: int, wanted: int) -> int:
-    """Return a sequence number from which at least ``wanted`` messages of a room come up to
+    """Return a sequence number from which at least ``wanted`` messages of a room lead up to
     ``end``.
 
-    A few more may come, at most about twice as many.
+    There may be more, at most about twice as many.
     """
     after_end = await _count_from(streams, subject, end + 1)
     low, high = 1, end
@@ -165,7 +165,8 @@ async def messages(
 ) -> AsyncIterator[list[Message]]:
     """Yield pages of a room's messages from ``start`` to ``end``.
 
-    A replica that is behind is asked again; what is still missing then has been deleted since.
+    A replica that is behind is asked again; messages that are still missing then have been deleted
+    since.
     """
     behind = 0
     while start <= end:
@@ -176,7 +177,7 @@ async def messages(
         if not more and start <= end:
             behind += 1
             if behind > _MAX_RETRIES:
-                break  # it was there, and has been deleted since
+                break  # it existed, and has been deleted since
             await asyncio.sleep(0.005 * 2**behind)
 
 
@@ -199,7 +200,7 @@ def room_message(message: Message, envelope: Envelope) -> RoomMessage:
 
 
 def stored_at(message: Message) -> tuple[str, str]:
-    """Return when a message was stored, as something to sort by."""
+    """Return the time at which a message was stored, as a sort key."""
     second, _, fraction = message.headers.get("Nats-Time-Stamp", "").rstrip("Z").partition(".")
     return second, fraction.ljust(9, "0")
 

@@ -1,4 +1,4 @@
-"""Retention of a room that keeps less than others do."""
+"""Retention of a room that keeps fewer events than others do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Retention:
         self._due = False
 
     async def limit(self, streams: JetStream, maximum: int | None) -> None:
-        """Keep at most so many events from now on."""
+        """Keep at most ``maximum`` events from now on."""
         await self.trim(streams)
         if maximum is not None:
             newest = await reading.last_events(streams, self._subject, None, maximum)

@@ -1,18 +1,18 @@
-"""Room stream: one room of the cluster, as this server posts to it and receives it.
+"""Room stream: posts to one room of the cluster, and receives it.
 
 Jobs run one after the other, in the order in which they were given.  An event that is to be stored
-is published, again with the same message id, until it is acknowledged or it is too late.  A server
-that is subscribed to the room hands everything to the observer in the order of the stream, its own
-posts too.  JetStream republishes each message with its sequence number ``s`` and that of the
-message before it in the room, ``p`` (``Nats-Sequence``, ``Nats-Last-Sequence``):
+is published, repeatedly with the same message id, until it is acknowledged or timed out.  A server
+that is subscribed to the room passes everything to the observer in the order of the stream,
+including its own posts.  JetStream republishes each message with its sequence number ``s`` and that
+of the message before it in the room, ``p`` (``Nats-Sequence``, ``Nats-Last-Sequence``):
 
 - if ``s <= last``, it was handed over already and is dropped;
 - if ``p <= last``, it is the next one and is handed over;
 - otherwise some are missing, and the stream is read up to ``s`` first.
 
-An event that is not stored travels outside the stream, carries the sequence number after which it
-belongs, and waits for that one.  Edits and deletions are applied (`chatd.store.nats.rooms.edits`)
-before they are published.
+An event that is not stored is sent outside the stream, carries the sequence number after which it
+belongs, and waits for that message.  Edits and deletions are applied
+(`chatd.store.nats.rooms.edits`) before they are published.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from chatd.store.nats.rooms.retention import Retention
 from chatd.store.nats.rooms.tail_cache import Tail
 from chatd.store.threads.steps import raises
 
-#: Messages that are published before the first of them is acknowledged; the next ones follow when
-#: all of these are.
+#: Messages that are published before the first of them is acknowledged; the next batch follows when
+#: all of them are.
 MAX_IN_FLIGHT = 64
-#: Seconds after which a message that was not acknowledged is given up.  Half of the stream's
+#: Seconds after which a message that was not acknowledged is abandoned.  Half of the stream's
 #: duplicate window, so that no retry comes after the stream has forgotten the message id and would
 #: store the message twice.
 GIVE_UP_SECONDS = 60.0
-#: Events of other servers that wait for the messages before them.
+#: The most events of other servers that wait for the messages before them.
 MAX_HELD = 1000
 #: Seconds between two attempts: the first pause, and the longest.
 _RETRY_SECONDS, _MAX_RETRY_SECONDS = 0.05, 1.0
-#: Times that missing messages are looked for before they count as dropped.
+#: The number of times that missing messages are looked for before they count as dropped.
 _MAX_RETRIES = 8
 
 Job = Callable[[], Awaitable[None]]
@@ -82,7 +82,7 @@ class RoomStream:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is lost when this object is dropped."""
+        """Whether this object can be dropped without losing anything."""
         return not (
             self._is_busy
             or self._jobs
@@ -92,12 +92,12 @@ class RoomStream:
 
     @property
     def is_subscribed(self) -> bool:
-        """Whether what others post to the room is received here."""
+        """Whether other servers' posts to the room are received here."""
         return self._end_subscription is not None
 
     @property
     def pending_jobs(self) -> int:
-        """The number of jobs that have not begun."""
+        """The number of jobs that have not been started."""
         return len(self._jobs)
 
     # Jobs -----------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class RoomStream:
         self._enqueue(post)
 
     async def drain(self) -> None:
-        """Wait until all jobs that were given before are done."""
+        """Wait until all jobs queued so far are done."""
         done = asyncio.Event()
 
         async def finish() -> None:
@@ -125,11 +125,11 @@ class RoomStream:
         self._enqueue(wait)
 
     def subscribe(self) -> None:
-        """Receive what others post from now on."""
+        """Start receiving other servers' posts."""
         self._enqueue_instead(self._unsubscribe, self._subscribe)
 
     def unsubscribe(self) -> None:
-        """Receive it no more."""
+        """Stop receiving them."""
         self._enqueue_instead(self._subscribe, self._unsubscribe)
 
     def drop(self) -> None:
@@ -137,7 +137,7 @@ class RoomStream:
         self._enqueue(partial(self._drop_events, self.last, self._last_foreign))
 
     def limit(self, maximum: int | None) -> None:
-        """Keep at most so many events from now on, or (None) as many as other rooms."""
+        """Keep at most ``maximum`` events from now on; None: as many as other rooms."""
         self._enqueue(partial(self._limit, maximum))
 
     def audit(self) -> None:
@@ -147,9 +147,10 @@ class RoomStream:
             self._enqueue(self._audit)
 
     def _enqueue_instead(self, other: Job, job: Job) -> None:
-        """Enqueue a job in place of its opposite, if that is the last one that waits.
+        """Enqueue a job in place of its opposite, if that is the last pending job.
 
-        So a room whose members come and go while the cluster is away has one such job, not many.
+        So a room whose members join and leave while the cluster is unreachable has one such job,
+        not many.
         """
         if self._jobs and self._jobs[-1] == other:
             self._jobs[-1] = job
@@ -166,8 +167,8 @@ class RoomStream:
         while self._jobs:
             try:
                 await self._run_job(self._jobs[0])
-            except Exception as bug:  # it costs the jobs that follow nothing
-                if not isinstance(bug, JetStreamError):  # which `last_error` reports in any case
+            except Exception as bug:  # it does not delay the jobs that follow
+                if not isinstance(bug, JetStreamError):  # which `last_error` reports anyway
                     self._context.bridge.call_main(partial(raises, bug))
         self._is_busy = False
 
@@ -187,7 +188,7 @@ class RoomStream:
             self._context.posts_done(posts)
 
     async def _retry(self, job: Job) -> None:
-        """Run a job until it succeeds, however long the cluster does not answer.
+        """Run a job until it succeeds, however long the cluster is unreachable.
 
         :raises JetStreamError: when the cluster has refused it for `GIVE_UP_SECONDS`.
         """
@@ -195,7 +196,7 @@ class RoomStream:
         while True:
             try:
                 return await job()
-            except JetStreamError as error:  # much is refused for a while when servers come and go
+            except JetStreamError as error:  # frequent while servers join and leave
                 self._streams.last_error = str(error)
                 if asyncio.get_running_loop().time() - begun > GIVE_UP_SECONDS:
                     raise
@@ -208,8 +209,8 @@ class RoomStream:
         """Take the posts at the head of the queue that may be in flight together.
 
         Waiting for each acknowledgement before the next message would limit a room to one message
-        a round trip.  An edit or an event that is not stored ends the run: it needs to know what
-        became of the ones before it.
+        per round trip.  An edit or an event that is not stored ends the run: it depends on the
+        outcome of the posts before it.
         """
         posts: list[Post] = []
         while self._jobs and len(posts) < MAX_IN_FLIGHT:
@@ -223,14 +224,14 @@ class RoomStream:
     # Posting --------------------------------------------------------------------------------------
 
     async def _store(self, posts: list[Post]) -> None:
-        """Publish posts until each is acknowledged, received or failed, and hand them over."""
+        """Publish posts until each is acknowledged, received or failed, and deliver them."""
         await self._retry(self._load_position)
         for post in posts:
             self._pending[post.message_id] = post
         waiting = posts
         while waiting:
-            # All requests are sent before the first answer is awaited.  Only the ones that were not
-            # acknowledged are sent again; by their message ids none is stored twice.
+            # All requests are sent before the first answer is awaited.  Only unacknowledged
+            # requests are sent again; their message ids prevent duplicates.
             in_flight = [(post, await self._publish(post)) for post in waiting]
             for post, request in in_flight:
                 await self._await_ack(post, request)
@@ -241,7 +242,7 @@ class RoomStream:
         await self._complete(posts)
 
     async def _publish(self, post: Post) -> PendingRequest | None:
-        """Publish a post, unless it is too late for that; return None when nothing was sent."""
+        """Publish a post unless it has timed out; return None if nothing was sent."""
         if asyncio.get_running_loop().time() - post.posted_at > GIVE_UP_SECONDS:
             self._fail(post, "the cluster did not answer in time.")
             return None
@@ -269,7 +270,7 @@ class RoomStream:
             self._streams.last_error = f"nobody keeps {self.subject.stream}"
         except UnavailableError:
             pass
-        except JetStreamError as error:  # much is refused for a while when servers come and go
+        except JetStreamError as error:  # frequent while servers join and leave
             if error.code == TOO_LARGE:
                 self._fail(post, "it is too large.")
 
@@ -286,7 +287,7 @@ class RoomStream:
             self.tail.clear()  # the edit may have been applied
 
     async def _complete(self, posts: list[Post]) -> None:
-        """Hand acknowledged posts over; a subscribed room receives them, or reads them now."""
+        """Deliver acknowledged posts; a subscribed room receives them, or reads them now."""
         sequences = [post.ack.seq for post in posts if post.ack is not None]
         if self.is_subscribed and sequences:
             await self._reach(max(sequences))
@@ -312,7 +313,7 @@ class RoomStream:
     # Receiving ------------------------------------------------------------------------------------
 
     async def _load_position(self) -> None:
-        """Ask how far the room is, once."""
+        """Read the room's last position, once."""
         if self._has_position:
             return
         last, number = await reading.last_position(self._streams, self.subject)
@@ -321,8 +322,8 @@ class RoomStream:
 
     async def _subscribe(self) -> None:
         if self._end_subscription is None:
-            # The position is asked for after the subscription has begun, so that no message can
-            # come between the two: what is received meanwhile only moves the target.
+            # The position is read after the subscription has begun, so that no message is lost
+            # between the two: messages received meanwhile only move the target.
             self._has_position = False
             subscribe = self._streams.connection.subscribe
             self._end_subscription = await subscribe(self.subject.live(), self._received)
@@ -350,14 +351,14 @@ class RoomStream:
             return
         previous = int(message.headers.get("Nats-Last-Sequence", 0))
         if previous < self.last < message.seq:
-            self.tail.clear()  # the message that was the last is not there any more
+            self.tail.clear()  # the previous last message no longer exists
         if previous > self.last or self._context.bridge.is_full or not self._has_position:
             self._catch_up_to(message.seq)
         else:
             self._apply(message)
 
     def _catch_up_to(self, sequence: int) -> None:
-        """Have everything up to a sequence number read, as soon as the position is known."""
+        """Schedule reading everything up to a sequence number, as soon as the position is known."""
         self._target = max(self._target, sequence)
         if self._has_position and not self.is_catching_up:
             self._context.bridge.spawn(self._catch_up())
@@ -373,7 +374,7 @@ class RoomStream:
             self._release_held()
 
     def _apply(self, message: Message) -> None:
-        """Hand the next message of the room over."""
+        """Deliver the next message of the room."""
         if message.seq <= self.last:
             return
         self.last = message.seq
@@ -382,7 +383,7 @@ class RoomStream:
         if post is None:
             self._last_foreign = message.seq
             envelope = read(message.data)
-        else:  # our own event need not be parsed again
+        else:  # this server's own event need not be parsed again
             envelope = Envelope(post.event, post.account)
         if envelope is not None:
             self._hand_over(message_id, message.seq, envelope.event)
@@ -390,16 +391,16 @@ class RoomStream:
         self._release_held()
 
     def _release_held(self) -> None:
-        """Hand over the unstored events that waited for the messages up to `last`."""
+        """Deliver the unstored events that waited for the messages up to `last`."""
         while self._held and self._held[0][0] <= self.last:
             _, message_id, event = self._held.popleft()
             self._hand_over(message_id, self.number, event)
 
     async def _reach(self, sequence: int) -> None:
-        """Wait until everything up to a sequence number was handed over.
+        """Wait until everything up to a sequence number has been delivered.
 
-        Live copies that are on their way are waited for first: that is one round trip for them
-        all, where reading the stream takes several.
+        Live copies in flight are awaited first: that is one round trip for all of them, where
+        reading the stream takes several.
         """
         if self.last < sequence:
             await self._streams.connection.flush()
@@ -430,7 +431,7 @@ class RoomStream:
             self.is_catching_up = False
 
     async def _skip_dropped(self) -> None:
-        """Give up a target that was dropped since, or that no stream has reached (an error)."""
+        """Abandon a target that was dropped since, or that no stream has reached (an error)."""
         end = await self._streams.last_sequence(self.subject.stream)
         self.last = self._target = min(self._target, max(end, self.last))
         self.tail.clear()
@@ -438,7 +439,7 @@ class RoomStream:
         self._release_held()
 
     async def _read_page(self) -> bool:
-        """Read the next messages of the room; return False when there were none."""
+        """Read the next messages of the room; return False if there were none."""
         before = self.last
         try:
             messages, _ = await self._streams.page(
@@ -452,7 +453,7 @@ class RoomStream:
         return self.last > before
 
     def _hand_over(self, message_id: str, sequence: int, event: RoomEvent) -> None:
-        """Tell the observer that an event has its number in the room."""
+        """Notify the observer of an event with its number in the room."""
         if isinstance(event, KeptEvent):
             self.number = max(self.number, sequence)
             if self._retention.added(sequence):
@@ -467,8 +468,8 @@ class RoomStream:
     async def _drop_events(self, last: int, last_foreign: int) -> None:
         if not self.last:
             await self._load_position()
-        # Newer messages stay: somebody on another server may have opened a room of this name since,
-        # and posts that waited here when the room was dropped may come after theirs.
+        # Newer messages stay: a user on another server may have opened a room of this name since,
+        # and posts that were pending here when the room was dropped may follow theirs.
         end = self.last if self._last_foreign == last_foreign else last
         await self._streams.purge(self.subject.stream, self.subject.log, below=end + 1)
         await self._streams.purge(self.subject.stream, self.subject.edits())

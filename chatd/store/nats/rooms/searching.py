@@ -1,8 +1,8 @@
 """Searching rooms, from the newest message back, within bounds.
 
-A stream has no index of words.  A room is read backwards in batches, and of several rooms always
-the one whose read messages are the newest; so matches are found newest first.  A range of times is
-sought by the stream's own timestamps.
+A stream has no index of words.  A room is read backwards in batches; of several rooms, the next
+batch is always of the room that has been read least far back, so matches are found newest first.  A
+range of times is located by the stream's own timestamps.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from chatd.store.nats.jetstream.messages import read
 from chatd.store.nats.rooms import reading
 from chatd.store.nats.rooms.reading import RoomMessage
 
-#: Messages that one search scans, the newest: each takes about 20 µs of this process, and is sent
-#: over the network.
+#: The most messages that one search scans, newest first: each takes about 20 µs of this process,
+#: and is sent over the network.
 MAX_MESSAGES = 50_000
 #: Seconds after which a search ends.
 SEARCH_SECONDS = 5.0
-#: Searches that run at once; others wait.
+#: Searches that run simultaneously; others wait.
 CONCURRENT_SEARCHES = 2
 #: Messages of a room in the first batch, and in the largest: batches double.
 _FIRST_BATCH, _MAX_BATCH = 100, 2000
@@ -69,9 +69,9 @@ def _plain(word: str) -> bytes:
 class Search:
     """One search through some rooms; ``matches`` returns whether a message matches.
 
-    ``word`` is in every match, as lower-case ASCII bytes, and empty if there is no such word: most
-    messages are passed over by it without being parsed.  Times are seconds since the epoch, None
-    where there is no end.
+    ``word`` is in every match, as lower-case ASCII bytes, and empty if there is no such word: it
+    rules most messages out without parsing them.  Times are seconds since the epoch, None for an
+    open end.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Search:
     async def newest(self, count: int) -> list[Row]:
         """Return the newest matches, at most ``count``, newest first.
 
-        :raises UnavailableError: when nobody answers in time.
+        :raises UnavailableError: when there is no answer in time.
         """
         found: list[Row] = []
         scanned, deadline = 0, time.monotonic() + SEARCH_SECONDS
@@ -153,7 +153,7 @@ class _RoomCursor:
     async def read_older(self, maximum: int) -> list[tuple[Message, str | None]]:
         """Return the next older messages, newest first, ``maximum`` or a few more.
 
-        Beside each is the text that an edit has given it.
+        Each is returned with its edited text, if any.
         """
         if self._end is None:
             self._end = await self._newest()
@@ -197,5 +197,5 @@ class _RoomCursor:
 
 
 def _stamp(seconds: float) -> str:
-    """Return a time as streams write it, without fractions of a second."""
+    """Return a time in the streams' format, without fractions of a second."""
     return datetime.fromtimestamp(max(0.0, seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,8 +1,8 @@
-"""Tail cache: the newest events of subscribed rooms in memory, as the stream has them.
+"""Tail cache: the newest events of subscribed rooms in memory, identical to the stream's.
 
 They are read whenever a user joins.  A tail begins when it is first read: from then on it follows
-new events and changes, and the older ones are read from the stream (`Tail.start_fill`,
-`Tail.fill`). Whenever it may have missed something, it is cleared, and read anew.
+new events and changes, and older events are read from the stream (`Tail.start_fill`, `Tail.fill`).
+Whenever it may have missed something, it is cleared and read again.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from chatd.store.nats.rooms.reading import RoomMessage, with_text
 TAIL_EVENTS = 200
 #: Bytes of all tails; the least recently used one is cleared first.
 MAX_BYTES = 64 * 1024 * 1024
-#: Bytes that an event takes beside its text.
+#: Bytes that an event takes besides its text.
 _EVENT_BYTES = 1000
 
 
 class TailCache:
-    """The tails of all rooms: ``max_events`` each, and ``max_bytes`` in all.
+    """The tails of all rooms: at most ``max_events`` each, and ``max_bytes`` in total.
 
     Events that the streams drop after ``max_age`` seconds are not cached longer.
     """
@@ -42,7 +42,7 @@ class TailCache:
         self._tails: dict[Tail, None] = {}
 
     def resize(self, size: int) -> None:
-        """Count bytes that a tail has grown or shrunk by, and clear tails beyond the bound."""
+        """Count the bytes by which a tail has grown or shrunk, and clear tails beyond the bound."""
         self.size += size
         while self.size > self._max_bytes and self._tails:
             next(iter(self._tails)).clear()
@@ -58,12 +58,13 @@ class TailCache:
         self._tails[tail] = None
 
     def discard(self, tail: Tail) -> None:
-        """Take out a tail that is empty."""
+        """Remove an empty tail."""
         self._tails.pop(tail, None)
 
 
 class Tail:
-    """The newest events of one room: all from ``_first_number`` on, None when nothing is cached.
+    """The newest events of one room: all from ``_first_number`` on, which is None if nothing is
+    cached.
 
     Used in the connection's thread.
     """
@@ -86,7 +87,7 @@ class Tail:
             self._messages.clear()
 
     def append(self, message: RoomMessage, maximum: int | None) -> None:
-        """Take in a new event or a change; ``maximum`` is the limit of the room."""
+        """Add a new event or a change; ``maximum`` is the limit of the room."""
         event = message.envelope.event
         if self._first_number is None:
             return
@@ -132,9 +133,9 @@ class Tail:
     # Filling and reading --------------------------------------------------------------------------
 
     def start_fill(self, last: int) -> object | None:
-        """Cache what comes after ``last``, and return a token for `fill`.
+        """Cache the events after ``last``, and return a token for `fill`.
 
-        The caller reads the older events then.  None: another fill is in progress.
+        The caller then reads the older events.  None: another fill is in progress.
         """
         if self._fill_token is not None:
             return None
@@ -144,8 +145,8 @@ class Tail:
         return self._fill_token
 
     def fill(self, token: object, messages: Sequence[RoomMessage], *, whole: bool) -> None:
-        """Take in the newest events that were read since `start_fill`; ``whole``: the room has no
-        more.
+        """Add the newest events that were read since `start_fill`; ``whole``: the room has no
+        others.
         """
         if self._fill_token is not token or self._first_number is None:
             return

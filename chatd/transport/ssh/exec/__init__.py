@@ -1,8 +1,8 @@
 """Exec commands: ``ssh host COMMAND`` (docs/protocol.rst, "Shell pipes").
 
-A command is data, like those of the chat: a name, arguments, a sentence of help, and a class.
-Lines end with LF because other programs read them; an error is one line on standard error and an
-exit status.
+A command is defined by data, like those of the chat: a name, arguments, a sentence of help, and a
+class.  Lines end with LF because other programs read them; an error is one line on standard error
+and an exit status.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import shlex
 from dataclasses import replace
 
 from chatd.chat.entry import entrance
+from chatd.cluster.bus import State
 from chatd.transport.channel import Channel, measure
 from chatd.transport.host import Host
 from chatd.transport.relay.remote_channel import RemoteChannel
-from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.stream import Stream
 from chatd.transport.ssh.exec.command import EXEC, Call, ExecCommand, UsageError
 from chatd.transport.ssh.exec.queries import Rooms, Search, Who
 from chatd.transport.ssh.exec.say import Say

@@ -1,4 +1,4 @@
-"""The base of exec commands: one call of a command, and the program that runs for it."""
+"""Base of exec commands: one invocation of a command, and the program that runs for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatd.transport.channel import Channel
 from chatd.transport.host import Host
 
 #: Exit statuses: done; refused by the chat; no such command or wrong usage (EX_USAGE of BSD's
-#: sysexits); a bug of ours (EX_SOFTWARE); ended by SIGINT, as a shell reports it.
+#: sysexits); a bug (EX_SOFTWARE); ended by SIGINT, as a shell reports it.
 OK, REFUSED, USAGE, SOFTWARE, INTERRUPTED = 0, 1, 64, 70, 130
 
 #: The name, between servers, of the program that runs a command.
@@ -25,15 +25,15 @@ EXEC = "pipe"
 
 
 class UsageError(Exception):
-    """Wrong words after a command; the argument is a sentence."""
+    """Invalid words after a command; the argument is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a command.
+    """One invocation of a command.
 
-    ``words`` are those after its name, ``rest`` is the same text as it was sent, and ``command``
-    the whole command line.
+    ``words`` are the words after its name, ``rest`` is the same text verbatim, and ``command`` the
+    whole command line.
     """
 
     host: Host
@@ -75,7 +75,7 @@ class ExecCommand:
         self.ended = False
 
     def attempt(self, step: Callable[[], object]) -> None:
-        """Do a step of the command; an exception ends it."""
+        """Run a step of the command; an exception ends it."""
         if self.ended:
             return
         try:
@@ -89,7 +89,7 @@ class ExecCommand:
             self.fail("something went wrong here; it is in the log.", SOFTWARE)
 
     def wait_for(self, step: Coroutine[Any, Any, None]) -> None:
-        """Do a step that waits for something; an exception ends the command."""
+        """Await a step of the command; an exception ends it."""
         Deferred.fromCoroutine(step).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
@@ -97,7 +97,7 @@ class ExecCommand:
             self.attempt(failure.raiseException)
 
     def check_access(self) -> None:
-        """Check again that the visitor may come in: they may be banned since they connected.
+        """Check again that the visitor may enter: they may have been banned since they connected.
 
         :raises Refused: ``banned`` or ``not-invited``.
         """
@@ -139,10 +139,10 @@ class ExecCommand:
         """Ignore it: nothing is read."""
 
     def answered(self) -> None:
-        """Ignore it: a command asks for no signs of life."""
+        """Ignore it: a command never asks for a sign of life."""
 
     def ready(self) -> None:
-        """Go on writing: the outbox has room again."""
+        """Continue writing: the outbox has room again."""
 
     def lost(self) -> None:
         """Clean up: the channel is gone."""

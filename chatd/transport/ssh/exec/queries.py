@@ -13,7 +13,7 @@ from chatd.transport.ssh.exec.command import OK, REFUSED, Call, ExecCommand, Usa
 
 
 class Who(ExecCommand):
-    """``who``: lists the users, each with their rooms that a visitor may see, one per line."""
+    """``who``: lists the users, each with the rooms that a visitor may see, one per line."""
 
     def begin(self) -> None:
         """Write the list."""

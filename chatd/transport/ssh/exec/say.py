@@ -20,10 +20,11 @@ _CTRL_C, _CTRL_D = b"\x03", b"\x04"
 
 
 class Say(SessionCommand):
-    """``say ROOM TEXT``, or without a text each line of standard input, at a user's rate.
+    """``say ROOM TEXT``, or without a text each line of standard input, within the flood limit of a
+    user.
 
-    The text is posted as it is, without quotes around all of it.  Nothing is dropped: too many
-    waiting lines pause the input.  It ends with status 0 once the last message is stored.
+    The text is posted verbatim, without quotes around all of it.  Nothing is dropped: too many
+    pending lines pause the input.  It ends with status 0 once the last message is stored.
     """
 
     listens = False
@@ -50,19 +51,19 @@ class Say(SessionCommand):
         self.enter()
 
     def unread(self) -> tuple[bytes, bool]:
-        """Return the waiting lines; the other server reads those of the command line itself."""
+        """Return the pending lines; the other server reads those of the command line itself."""
         if self._text:
             return b"", False
         read = "".join(f"{line}\n" for line in self._lines).encode() + self._codec.unfinished
         return read, self._input_over
 
     def entered(self, session: Session) -> None:
-        """Post the waiting lines, if there is such a room."""
+        """Post the pending lines, if the room exists."""
         self.call.host.chat.find_room(self._room, session.person)
         self._post_waiting()
 
     def data_received(self, data: bytes) -> None:
-        """Take lines of standard input; at a terminal Ctrl-C and Ctrl-D end it."""
+        """Handle lines of standard input; at a terminal Ctrl-C and Ctrl-D end it."""
         data, control = _typed(data) if self.call.channel.terminal else (data, b"")
         if not self._input_over:
             self._take(self._codec.receive_data(data))
@@ -73,7 +74,7 @@ class Say(SessionCommand):
             self.input_ended()
 
     def input_ended(self) -> None:
-        """Take the last line, which may have no line end."""
+        """Handle the last line, which may have no line end."""
         if not self._input_over:
             self._take(self._codec.finish())
             self._input_over = True

@@ -13,10 +13,11 @@ from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
 from chatd.terminal.style import TextStyle
 from chatd.transport.host import Relay
+from chatd.transport.net.outbox import STALLED
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.ssh.exec.command import EXEC, REFUSED, Call, ExecCommand
 
-#: Said to a user whose command ran at a server that is gone.
+#: The sentence for a user whose command ran at a server that is gone.
 SERVER_GONE = "the server that you are on is gone; what it did not finish may not have been done."
 
 
@@ -27,7 +28,7 @@ class SessionCommand(ExecCommand):
     copy_per_room = False
     resumable = False
     #: Whether it reads messages.  A command that only posts does so as the owner of the account;
-    #: one that reads is a person of its own beside the owner.
+    #: one that reads is a separate person from the owner.
     listens = True
     closes_on_gap = False
 
@@ -36,7 +37,7 @@ class SessionCommand(ExecCommand):
         self.session: Session | None = None
 
     def enter(self) -> None:
-        """Enter the chat, then go on with `entered`."""
+        """Enter the chat, then continue with `entered`."""
         self.wait_for(self._enter())
 
     async def _enter(self) -> None:
@@ -51,7 +52,7 @@ class SessionCommand(ExecCommand):
             self.entered(session)
 
     async def _relay(self, relay: Relay, server: str, account: str) -> bool:
-        """Let a server run this command for the owner of an account; return whether it does."""
+        """Let a server run this command for an account's owner; return whether it does so."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
         who, begun = replace(call.visitor, account=account), self.session is not None
@@ -77,11 +78,11 @@ class SessionCommand(ExecCommand):
         return True
 
     def unread(self) -> tuple[bytes, bool]:
-        """Return what was read and not done yet, and whether the input has ended."""
+        """Return the input that was read but not processed, and whether the input has ended."""
         return b"", False
 
     def entered(self, session: Session) -> None:
-        """Go on: the session has entered the chat."""
+        """Continue: the session has entered the chat."""
 
     def leave(self) -> None:
         """End the session."""
@@ -106,9 +107,9 @@ class SessionCommand(ExecCommand):
         return self.call.channel.outbox.pending
 
     def send(self, data: bytes) -> int:
-        """Write events, rendered in order; return -1 when the outbox became full."""
+        """Write events, rendered in order; return `STALLED` if that made the outbox full."""
         self.write(data)
-        return -1 if self.full else len(data)
+        return STALLED if self.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Do nothing: the outbox has kept what it could not send."""
@@ -130,14 +131,14 @@ class SessionCommand(ExecCommand):
 
     @property
     def shows_pending(self) -> bool:
-        """Whether pending lines are shown: no, what is not stored is an error."""
+        """False: a line that cannot be stored is an error."""
         return False
 
     def pending_changed(self) -> None:
         """Do nothing: pending lines are not shown."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """Answer with nothing: a command cannot be asked."""
+        """Answer with nothing: a command cannot be asked questions."""
         return "", self.call.host.now()
 
     def close(self) -> None:
@@ -145,6 +146,6 @@ class SessionCommand(ExecCommand):
         self.finish()
 
     def broken(self, bug: Exception) -> None:
-        """Log a bug of ours that came up in sending, and close the channel."""
+        """Log a bug that occurred while sending, and close the channel."""
         self._log.failure("sending failed", failure=Failure(bug))
         self.call.channel.outbox.abort()

@@ -67,7 +67,7 @@ class Tail(SessionCommand):
         return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def ready(self) -> None:
-        """Go on with the events that had no room."""
+        """Continue with the events that did not fit."""
         if self.session is not None:
             self.session.release()
 

@@ -55,7 +55,7 @@ def _read(path: Path, stored: bytes) -> Key:
 def _generate(folder: Path, path: Path) -> None:
     """Generate and store a key: completely or not at all, and never over another.
 
-    The file is written under a name of its own first and linked: unlike a rename, a link fails
+    The file is first written under a temporary name and then linked: unlike a rename, a link fails
     when the name is taken.
     """
     if not folder.is_dir():

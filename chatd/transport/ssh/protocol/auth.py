@@ -1,8 +1,8 @@
-"""User authentication (RFC 4252, 4256), in which every user may come in.
+"""User authentication (RFC 4252, 4256), which admits every user.
 
-Any key is accepted once a signature proves it.  A user without a key comes in by
+Any key is accepted once a signature proves it.  A user without a key logs in by
 keyboard-interactive, which asks nothing, or by asking for ``none`` again.  There are no passwords.
-Each request is answered before the next one is read, so that only one is ever in flight.
+Each request is answered before the next one is read, so only one is ever in flight.
 
 It knows requests and keys.  Whether the user is admitted is decided by the transport's config.
 """
@@ -71,7 +71,7 @@ class UserAuth:
             self._succeed(user, None)
         else:
             # Clients ask for "none" first, to learn the methods (RFC 4252 section 5.2): admitting
-            # them at once would keep them from ever offering their key.
+            # them immediately would keep them from ever offering their key.
             self._asked_none = self._asked_none or method == b"none"
             self._fail()
 

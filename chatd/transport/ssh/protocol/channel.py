@@ -28,11 +28,11 @@ CHANNEL_FAILURE = 100
 LOCAL_WINDOW = 32 * 1024
 LOCAL_PACKET = 16 * 1024
 
-#: Environment variables that one channel keeps.
+#: The most environment variables that one channel keeps.
 MAX_VARIABLES = 16
 
-#: Bytes of a command: what fits into a packet.  A command that takes text refuses or cuts what is
-#: too long for it.
+#: Bytes of a command: what fits into a packet.  Commands themselves refuse or cut text that is too
+#: long for them.
 MAX_COMMAND = 32 * 1024
 
 
@@ -71,7 +71,7 @@ class SessionChannel:
         self.environment: dict[str, str] = {}
         self.outbox = WindowedOutbox(owner.transport, self, remote_id, window, max_packet)
         self._window = LOCAL_WINDOW
-        self._used = 0  # bytes of the window that are used and not given back
+        self._used = 0  # bytes of the window that are used and not returned
         self._input: list[bytes] = []
         self._eof = False
         self._paused = False
@@ -83,7 +83,7 @@ class SessionChannel:
     # For the program
 
     def write_error(self, data: bytes) -> None:
-        """Write to standard error; what exceeds its bound is dropped."""
+        """Write to standard error; output beyond its bound is dropped."""
         self.outbox.write_error(data)
 
     def finish(self, status: int) -> None:
@@ -104,16 +104,16 @@ class SessionChannel:
         self._send(CHANNEL_REQUEST, string(b"keepalive@openssh.com") + b"\1")
 
     def pause(self) -> None:
-        """Take no more input: the peer's window runs out."""
+        """Pause input: the peer's window runs out."""
         self._paused = True
 
     def resume(self) -> None:
-        """Take input again, first what arrived while paused."""
+        """Resume input, first what arrived while paused."""
         self._paused = False
         self._deliver()
 
     def pass_to(self, program: Program) -> None:
-        """Let another program run in this channel from now on."""
+        """Replace the program of this channel by another."""
         self._program = program
 
     # For the outbox
@@ -177,7 +177,7 @@ class SessionChannel:
             self._program.answered()
 
     def input_ended(self) -> None:
-        """Tell the program, after the last of its input, that no more will come."""
+        """Tell the program, after the last of its input, that the input has ended."""
         self._eof = True
         self._deliver()
 
@@ -197,7 +197,7 @@ class SessionChannel:
             program.lost()
 
     def requested(self, kind: bytes, wants_reply: bool, fields: Fields) -> None:
-        """Do what a request asks if that is possible, and reply whether it was done."""
+        """Carry out a request if possible, and reply whether it was done."""
         act = _REQUESTS.get(kind)
         done = act is not None and not self.outbox.closing and act(self, fields)
         if wants_reply and not self._close_sent:
@@ -209,7 +209,7 @@ class SessionChannel:
             self._deliver()
 
     def _deliver(self) -> None:
-        """Give the program its input for as long as it takes it."""
+        """Pass input to the program until it pauses."""
         while self._begun and not self._paused and self._program is not None:
             if self._input:
                 data = b"".join(self._input)

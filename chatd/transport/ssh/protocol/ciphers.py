@@ -66,7 +66,7 @@ class PacketCipher(Protocol):
 
 
 def _packet_length(data: bytes, at: int, block: int, clear: int) -> int:
-    """Return a packet's length, checked before its bytes are waited for.
+    """Return a packet's length, checked before waiting for its bytes.
 
     :param clear: leading bytes that are not encrypted, and so not part of a block.
     :raises PacketError: when it is out of bounds or no multiple of the block size.

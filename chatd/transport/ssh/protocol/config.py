@@ -1,4 +1,4 @@
-"""What every connection of an SSH server is given: its host key, its clock, whom it asks."""
+"""SSH server configuration, shared by its connections: host key, clock, callbacks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from chatd.transport.channel import Program
 from chatd.transport.ssh.protocol.interfaces import SshChannel
 from chatd.transport.ssh.protocol.peer import SshPeer
 
-#: Called with an authenticated peer and its address: None admits it, a sentence refuses it.
+#: Called with an authenticated peer and its address; returns None to admit it, or a refusal.
 Admit = Callable[[SshPeer, IAddress], str | None]
 
-#: Called for a shell (None) or a command: the program to run in the channel, None to refuse.
+#: Called for a shell (None) or a command; returns the program to run, or None to refuse.
 Start = Callable[[SshChannel, str | None], Program | None]
 
 

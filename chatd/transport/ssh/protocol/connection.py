@@ -90,7 +90,7 @@ class ConnectionService:
             channel.outbox.hold()
 
     def resume(self) -> None:
-        """Go on sending: there is room again."""
+        """Continue sending: there is room again."""
         for channel in list(self._channels.values()):
             channel.outbox.resume()
 

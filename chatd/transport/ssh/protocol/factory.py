@@ -18,6 +18,6 @@ class SSHFactory(Factory[ServerTransport]):
         self.config = config
 
     def buildProtocol(self, addr: IAddress | None) -> ServerTransport:
-        """Return the protocol of one connection; ``addr`` is where its peer counts as being."""
+        """Return the protocol of one connection; ``addr`` is its peer's address."""
         assert addr is not None  # the gate always knows where a connection comes from
         return ServerTransport(self.config, addr)

@@ -1,4 +1,4 @@
-"""What the parts of the SSH protocol need of each other.
+"""Interfaces between the parts of the SSH protocol.
 
 Each part imports these interfaces instead of the classes that implement them, so the modules of
 this folder form no import cycle.  The camelCase names are those of Conch's transport.
@@ -16,7 +16,7 @@ from chatd.transport.ssh.protocol.peer import SshPeer
 
 
 class Transport(Protocol):
-    """A connection as its services see it: it sends packets, unless keys are being exchanged."""
+    """A connection as its services see it.  It sends packets, unless keys are being exchanged."""
 
     @property
     def clock(self) -> IReactorTime:
@@ -28,7 +28,7 @@ class Transport(Protocol):
 
     @property
     def address(self) -> IAddress:
-        """Where the peer is."""
+        """The peer's address."""
 
     @property
     def held(self) -> list[tuple[int, bytes]] | None:
@@ -36,7 +36,7 @@ class Transport(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is sent or read any more."""
+        """Whether nothing more is sent or read."""
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:  # noqa: N803
         """Send a message, after the key exchange if one is under way."""
@@ -51,7 +51,7 @@ class Transport(Protocol):
         """Send a DISCONNECT with a reason code and its description, and close."""
 
     def abort(self, reason: str) -> None:
-        """Close at once; ``reason`` goes to the log only."""
+        """Close immediately; ``reason`` goes to the log only."""
 
 
 class Login(Transport, Protocol):
@@ -80,7 +80,7 @@ class SshChannel(Channel, Protocol):
 
     @property
     def address(self) -> IAddress:
-        """Where that client is."""
+        """That client's address."""
 
 
 class ChannelOwner(Protocol):

@@ -31,7 +31,7 @@ STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
 
 #: The key exchange methods that are offered, the preferred one first (RFC 8731 and
 #: draft-ietf-sshm-mlkem-hybrid-kex).  The first needs a ``cryptography`` package with ML-KEM.
-#: Those that RFC 9142 deprecates are not among them.
+#: Methods that RFC 9142 deprecates are not offered.
 EXCHANGES: Final = tuple(
     name
     for name in (HYBRID, b"curve25519-sha256", b"curve25519-sha256@libssh.org")
@@ -46,8 +46,8 @@ REKEY_SECONDS = 3600
 EXCHANGE_SECONDS = 30
 
 #: Key exchanges that a peer may begin between two ticks (a minute).  One costs us half a
-#: millisecond.  An OpenSSH configured to rekey every 16 kB, its minimum, stays below while its
-#: user chats.
+#: millisecond.  An OpenSSH client configured to rekey every 16 kB, its minimum, stays below this
+#: while chatting.
 MAX_EXCHANGES = 100
 
 _MESSAGES_1_TO_4: Final = frozenset((1, 2, 3, 4))
@@ -99,7 +99,7 @@ def _choose(theirs: list[bytes], ours: tuple[bytes, ...], what: str) -> bytes:
 def negotiate(packet: bytes) -> Negotiated:
     """Return the algorithms for a client's KEXINIT.
 
-    A MAC is negotiated only for a cipher without authentication of its own: beside AES-GCM
+    A MAC is negotiated only for a cipher without built-in authentication: with AES-GCM
     OpenSSH ignores the list (its PROTOCOL 1.6), which therefore need not have a common name.
 
     :raises PacketError: when there is no algorithm in common.
@@ -134,17 +134,17 @@ def negotiate(packet: bytes) -> Negotiated:
 
 
 class KexTransport(PacketTransport):
-    """A connection that exchanges keys, and new ones in time.
+    """A connection that exchanges keys, and renews them in time.
 
     ``expected`` has the messages that may arrive during an exchange; any other ends the
-    connection.  Before the first keys that is everything but the exchange itself.
+    connection.  Before the first keys nothing but the exchange itself may arrive.
     """
 
     keyAlg = HOST_KEY  # noqa: N815
     expected: frozenset[int] | None = _INIT | _MESSAGES_1_TO_4
     negotiated: Negotiated | None = None
     strict = False
-    #: The cipher of what we read from the peer's NEWKEYS on.
+    #: The cipher for reading after the peer's NEWKEYS.
     next_opener: PacketCipher | None = None
     _exchanges = 0
     _rekeyed_at = 0.0
@@ -168,7 +168,7 @@ class KexTransport(PacketTransport):
     # New keys in time
 
     def rekey_if_due(self) -> None:
-        """Begin a key exchange when the keys are old or have encrypted much."""
+        """Begin a key exchange if the keys are old or have encrypted much data."""
         if self.held is not None or self.ended:
             return
         total = self.sealer.total + self.opener.total
@@ -180,10 +180,10 @@ class KexTransport(PacketTransport):
         self._exchanges = 0
 
     def exchange_began(self) -> None:
-        """Stop sending all but the exchange; called when new keys are exchanged."""
+        """Stop sending anything but the exchange; called when a key exchange begins."""
 
     def exchange_ended(self) -> None:
-        """Go on sending; called when the new keys are in use."""
+        """Continue sending; called when the new keys are in use."""
 
     def _exchange_timed_out(self) -> None:
         self._exchange_timeout = None
@@ -216,7 +216,7 @@ class KexTransport(PacketTransport):
         before it would shift the sequence numbers unnoticed (the Terrapin attack, CVE-2023-48795).
 
         :raises PacketError: when there is no algorithm in common.
-        :raises MalformedError: for such a KEXINIT, and for one exchange too many.
+        :raises MalformedError: for a KEXINIT that is not first, and for one exchange too many.
         """
         self._exchanges += 1
         if self._exchanges > MAX_EXCHANGES:
@@ -234,7 +234,7 @@ class KexTransport(PacketTransport):
         self._expect(_EXCHANGE)
 
     def _expect(self, numbers: frozenset[int]) -> None:
-        """Accept these messages only, and 1 to 4 unless this is a strict first exchange."""
+        """Accept only these messages, and 1 to 4 unless this is a strict first exchange."""
         strict = self.strict and isinstance(self.opener, ciphers.Plaintext)
         self.expected = numbers if strict else numbers | _MESSAGES_1_TO_4
 
@@ -260,7 +260,7 @@ class KexTransport(PacketTransport):
             raise PacketError(conch.DISCONNECT_KEY_EXCHANGE_FAILED, "bad key share") from error
 
     def _keySetup(self, sharedSecret: bytes, exchangeHash: bytes) -> None:  # noqa: N802, N803
-        """Derive the keys and send NEWKEYS: what follows uses them (RFC 4253 sections 7.2, 7.3).
+        """Derive the keys and send NEWKEYS: later packets use them (RFC 4253 sections 7.2, 7.3).
 
         The first exchange hash is the session identifier for good.  Under strict key exchange the
         sequence number starts again at 0 with each key.
@@ -291,7 +291,7 @@ class KexTransport(PacketTransport):
         """Send the signature algorithms that we accept, right after our first NEWKEYS.
 
         RFC 8308 sections 2.4 and 3.1.  Without it clients have to guess whether an RSA key may
-        sign with SHA-2 (RFC 8332 section 3.3), and some guess no.
+        sign with SHA-2 (RFC 8332 section 3.3), and some assume that it may not.
         """
         assert self.negotiated is not None
         if self.negotiated.extensions:
@@ -299,7 +299,7 @@ class KexTransport(PacketTransport):
             self.transmit(bytes((conch.MSG_EXT_INFO,)) + uint32(1) + value)
 
     def ssh_NEWKEYS(self, packet: bytes) -> None:
-        """Read with the new keys from now on, and drop what only the exchange needed."""
+        """Read with the new keys from now on, and drop the state of the exchange."""
         Fields(packet).end()
         assert self.next_opener is not None
         self.next_opener.sequence = 0 if self.strict else self.opener.sequence

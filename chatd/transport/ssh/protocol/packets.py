@@ -1,7 +1,7 @@
 """The packet layer of an SSH connection: read, write and end (RFC 4253 sections 4 to 6 and 11).
 
-A connection accepts one protocol version, keeps bounded buffers, and after one DISCONNECT looks at
-nothing that arrives.
+A connection accepts one protocol version, keeps bounded buffers, and ignores all input after a
+DISCONNECT.
 
 It knows bytes, packets and the outbox.  It knows nothing of keys, users or channels.
 """
@@ -31,14 +31,14 @@ MAX_VERSION_LINE = 255
 #: this; it bounds the replies to a peer that sends requests without reading.
 MAX_UNSENT = 256 * 1024
 
-#: Bytes held back during a key exchange; only replies and the end of a connection are.
+#: Bytes held back during a key exchange; only replies and closing messages are.
 MAX_HELD = 64 * 1024
 
 #: Bytes that a held message is counted with beyond its payload: the objects that keep it.
 _HELD_OVERHEAD = 64
 
 #: Message numbers that may be sent during a key exchange (RFC 4253 section 7.1): those of the
-#: transport layer but 5 and 6 (service request and accept), and none of the layers above.
+#: transport layer except 5 and 6 (service request and accept), and none of the higher layers.
 _SENT_DURING_EXCHANGE = frozenset((1, 2, 3, 4, 20, 21, 30, 31))
 
 
@@ -46,7 +46,7 @@ class PacketTransport(conch.SSHServerTransport):
     """One connection as packets.
 
     Conch's transport contributes the arithmetic of the key exchange only: its own reading and
-    writing buffer without bounds, and go on after a DISCONNECT.  ``held`` is a list exactly while
+    writing buffer without bounds, and continue after a DISCONNECT.  ``held`` is a list only while
     keys are exchanged.
     """
 
@@ -55,7 +55,7 @@ class PacketTransport(conch.SSHServerTransport):
     ourVersionString = b"SSH-2.0-chatd_" + __version__.replace("-", "_").encode("ascii")
     outbox: Outbox
 
-    #: Message numbers that the peer may send now; None once the layers above decide.
+    #: Message numbers that the peer may send now; None once the higher layers decide.
     expected: frozenset[int] | None
     held: list[tuple[int, bytes]] | None = None
     #: Bytes that ``held`` is counted with.
@@ -66,7 +66,7 @@ class PacketTransport(conch.SSHServerTransport):
     def __init__(self, config: ServerConfig, address: IAddress) -> None:
         self.config = config
         self.clock: IReactorTime = config.clock
-        #: Where the peer is, which is not the transport's peer behind a proxy.
+        #: The peer's address; behind a proxy that is not the transport's peer.
         self.address = address
         self.sealer: PacketCipher = Plaintext()
         self.opener: PacketCipher = Plaintext()
@@ -85,13 +85,13 @@ class PacketTransport(conch.SSHServerTransport):
         self._buffer = b""
 
     def drained(self) -> None:
-        """Go on sending: the transport has room again."""
+        """Continue sending: the transport has room again."""
 
-    # What comes in
+    # Input
 
     @property
     def buffered(self) -> int:
-        """Bytes received that are no whole packet yet."""
+        """Bytes received of an incomplete packet."""
         return len(self._buffer)
 
     def dataReceived(self, data: bytes) -> None:
@@ -148,7 +148,7 @@ class PacketTransport(conch.SSHServerTransport):
         """Answer that the packet read last was not understood (RFC 4253 section 11.4)."""
         self.sendPacket(conch.MSG_UNIMPLEMENTED, uint32(self.opener.sequence - 1 & 0xFFFFFFFF))
 
-    # What goes out
+    # Output
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:  # noqa: N803
         """Send a message; hold it back during a key exchange if it is not part of that."""
@@ -196,7 +196,7 @@ class PacketTransport(conch.SSHServerTransport):
         self.outbox.close()
 
     def abort(self, reason: str) -> None:
-        """Close at once, without a DISCONNECT that the peer would not read; log the reason."""
+        """Close immediately, without a DISCONNECT that the peer would not read; log the reason."""
         if self.ended:
             return
         self._log_end(reason)

@@ -1,6 +1,6 @@
-"""The client of an SSH connection: what it says of itself, cut and made safe, and its key.
+"""SSH peer: a client's statements about itself, truncated and made safe, and its key.
 
-It knows byte strings of the peer.  Whether a user may come in is not decided here.
+It knows byte strings of the peer.  Whether a user is admitted is not decided here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_VALUE = 256
 
 @dataclass(frozen=True, slots=True)
 class SshPeer:
-    """A logged-in client.  Only the key is proven; everything else is the client's own word."""
+    """A logged-in client.  Only the key is proven; the rest is what the client claims."""
 
     user: str
     #: The blob of the public key whose possession a signature has proven; None without a key.

@@ -23,7 +23,7 @@ from chatd.wire.ssh import Fields, MalformedError, string
 TICK_SECONDS = 60
 MAX_SILENT_TICKS = 3
 
-#: Message numbers from here on belong to the services (RFC 4251 section 7).
+#: Message numbers from this one on belong to the services (RFC 4251 section 7).
 _FIRST_OF_SERVICES = 50
 
 
@@ -97,7 +97,7 @@ class ServerTransport(KexTransport):
             if self.held is None and not self.outbox.full:
                 self.connection.send_keepalive()
 
-    # What comes in
+    # Input
 
     def dataReceived(self, data: bytes) -> None:
         """Read packets; bytes of any kind prove that the peer is there."""
@@ -107,9 +107,9 @@ class ServerTransport(KexTransport):
             self.rekey_if_due()
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:  # noqa: N802, N803
-        """Handle a message of the transport layer; pass one of the layers above to its service.
+        """Handle a message of the transport layer; pass others to the service.
 
-        :raises MalformedError: for a message that may not come now.
+        :raises MalformedError: for a message that is not allowed now.
         """
         if messageNum >= _FIRST_OF_SERVICES:
             if self.service is None:
@@ -170,12 +170,12 @@ class ServerTransport(KexTransport):
             self.connection.hold()
 
     def exchange_ended(self) -> None:
-        """Go on sending in the channels."""
+        """Continue sending in the channels."""
         if self.connection is not None:
             self.connection.resume()
 
     def drained(self) -> None:
-        """Go on sending in the channels: the transport has room again."""
+        """Continue sending in the channels: the transport has room again."""
         if self.connection is not None and self.held is None:
             self.connection.resume()
 

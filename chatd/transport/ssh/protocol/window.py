@@ -1,6 +1,6 @@
-"""The outbox of one channel: it sends what window, transport and key exchange allow.
+"""Channel outbox: sends what the window, the transport and the key exchange allow.
 
-It keeps the contract of `chatd.transport.net.outbox.Outbox` for a channel (RFC 4254 section 5.2).
+It implements `chatd.transport.net.outbox.Outbox` for a channel (RFC 4254 section 5.2).
 It knows bytes and windows; it knows nothing of what runs in the channel.
 """
 
@@ -45,7 +45,7 @@ class WindowedOutbox:
     """A channel's outbox.
 
     Nothing is sent before ``open`` is called: the reply to the request that started the program
-    goes first.  ``full`` is true while the window is closed, the transport is full or keys are
+    must go first.  ``full`` is true while the window is closed, the transport is full or keys are
     exchanged.  ``on_sent`` is called before ``send`` sends anything.
     """
 
@@ -91,11 +91,12 @@ class WindowedOutbox:
         self.on_sent: Callable[[], None] | None = None
 
     def is_idle(self) -> bool:
-        """Return whether what is sent now leaves at once, after everything sent before."""
+        """Return whether data sent now would leave immediately, with nothing pending before it."""
         return self._may_send() and not self._rest
 
     def unreached(self) -> tuple[int, float] | None:
-        """Return what the peer's machine has not acknowledged, of all channels, as encrypted bytes.
+        """Return the encrypted bytes, of all channels, that the peer's machine has not
+        acknowledged.
 
         `chatd.transport.ssh.acknowledgements` knows better how much the client itself has read.
         """
@@ -109,7 +110,7 @@ class WindowedOutbox:
         """Send what may be sent now; return how many bytes that was."""
         size = len(data)
         transport = self._transport
-        # One packet that fits is the path of every broadcast, so it is written out here.
+        # A single packet that fits is the path of every broadcast, so it is inlined here.
         if self.full or not self._opened or size > self.window or size > self._max_packet:
             if self.on_sent is not None:
                 self.on_sent()
@@ -155,7 +156,7 @@ class WindowedOutbox:
         self.full = True
 
     def write(self, data: bytes) -> None:
-        """Send at once what can be sent, keep the rest."""
+        """Send immediately what can be sent, and keep the rest."""
         if self.closing or not data:
             return
         taken = 0 if self._rest else self._send_some(data)
@@ -173,10 +174,10 @@ class WindowedOutbox:
     def _send_errors(self) -> None:
         self._errors = self._errors[self._send_some(self._errors, 0, _STDERR) :]
 
-    # What makes room
+    # Making room
 
     def open(self) -> None:
-        """Send what was written so far: the reply to the request is on its way."""
+        """Send the output written so far: the reply to the request has been sent."""
         self._opened = True
         self.resume()
 
@@ -236,14 +237,14 @@ class WindowedOutbox:
             self._listener.flushed()
 
     def abort(self) -> None:
-        """Close the channel now, whatever is pending."""
+        """Close the channel now, and drop what is pending."""
         listener = self._listener
         self.forget()
         if listener is not None:
             listener.aborted()
 
     def forget(self) -> None:
-        """Send nothing any more: the channel is closed.  ``pending`` keeps its last value."""
+        """Stop sending: the channel is closed.  ``pending`` keeps its last value."""
         self._listener = None
         self.closing = True
         self._opened = False
