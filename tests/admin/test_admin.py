@@ -36,20 +36,20 @@ PROGRAM = str(Path(sys.executable).with_name("chatd-admin"))
 
 
 def opened(folder: Path) -> tuple[SqliteStore, TestMainThread, RecordingObserver]:
-    turn, keeper = TestMainThread(), RecordingObserver()
+    turn, observer = TestMainThread(), RecordingObserver()
     store = started(SqliteStore(folder / files.DATABASE, turn, lambda: 0.0))
-    store.open(keeper)
-    return store, turn, keeper
+    store.open(observer)
+    return store, turn, observer
 
 
 def kept(folder: Path, events: Iterable[tuple[str, KeptEvent]]) -> None:
     """Store events of rooms in a folder, with the server's own store."""
-    store, turn, keeper = opened(folder)
+    store, turn, observer = opened(folder)
     wanted = 0
     for number, (room, event) in enumerate(events):
         store.post(room, f"{room} {number}", event)
         wanted += 1
-    turn.run_until(lambda: sum(map(len, keeper.stored_in.values())) == wanted)
+    turn.run_until(lambda: sum(map(len, observer.stored_in.values())) == wanted)
     wait_for(store.close())
 
 
@@ -516,12 +516,12 @@ def test_all_messages_of_a_forgotten_user_are_deleted_and_no_others(admin: Admin
     assert admin("check") == "all is well: 601 messages in 2 rooms\n"
     for path in admin.folder.iterdir():
         assert b"zyzzyva" not in path.read_bytes(), path
-    store, turn, keeper = opened(admin.folder)
+    store, turn, observer = opened(admin.folder)
     assert wait_for(store.search(["lobby", "attic@1.1"], SearchQuery(("zyzzyva",)), 0, 10)) == []
     assert len(wait_for(store.search(["lobby"], SearchQuery(("apple",)), 0, 10_000))) == 600
     store.post("lobby", "next", Said(NOON, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.stored_in)
-    assert keeper.stored_in["lobby"][0][1] == 1201, "numbers go on"
+    turn.run_until(lambda: "lobby" in observer.stored_in)
+    assert observer.stored_in["lobby"][0][1] == 1201, "numbers go on"
     wait_for(store.close())
     assert admin("check") == "all is well: 602 messages in 2 rooms\n"
     assert admin("forget-person", "ada", "--yes") == "1 message of ada deleted\n"
@@ -548,7 +548,7 @@ def room_of(name: str, topic: str, **keepers: str) -> tuple[str, str, object]:
 
 
 def test_an_account_is_forgotten_with_its_profile_roles_and_private_messages(admin: Admin) -> None:
-    store, turn, keeper = opened(admin.folder)
+    store, turn, observer = opened(admin.folder)
     said_there: list[tuple[str, KeptEvent, str]] = [
         ("attic@1.1", TopicSet(NOON, "Ada", "zyzzyva"), "ada"),
         ("cellar@1.1", TopicSet(NOON, "ada", "zyzzyva"), "ada"),
@@ -559,7 +559,7 @@ def test_an_account_is_forgotten_with_its_profile_roles_and_private_messages(adm
     ]
     for number, (room, event, account) in enumerate(said_there):
         store.post(room, str(number), event, account)
-    turn.run_until(lambda: sum(map(len, keeper.stored_in.values())) == len(said_there))
+    turn.run_until(lambda: sum(map(len, observer.stored_in.values())) == len(said_there))
     wait_for(store.close())
     keep_records(
         admin.folder,
@@ -616,13 +616,13 @@ def test_an_unreadable_record_is_reported_in_a_sentence(
 
 
 def test_messages_that_users_deleted_are_no_fault(admin: Admin) -> None:
-    store, turn, keeper = opened(admin.folder)
+    store, turn, observer = opened(admin.folder)
     for number in range(1, 6):
         store.post("lobby", str(number), Said(NOON, "ada", f"word {number}"))
     store.post("lobby", "edit", Edited(NOON, "ada", 3, "another"))
     for number in (1, 2, 5):
         store.post("lobby", f"delete {number}", Deleted(NOON, "ada", "ada", number))
-    turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == 9)
+    turn.run_until(lambda: len(observer.stored_in.get("lobby", [])) == 9)
     wait_for(store.close())
     assert admin("check") == "all is well: 2 messages in 1 room\n"
     assert "ada: another (edited)\n" in admin("export", "lobby")

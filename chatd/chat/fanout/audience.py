@@ -108,7 +108,7 @@ class Audience:
     # Listeners ------------------------------------------------------------------------------------
 
     def add(self, listener: Listener, style: Style) -> None:
-        """Add a listener, which is sent the events from now on."""
+        """Add a listener, which receives events from now on."""
         self._take_out(listener)
         self._settle(listener, style, self._log.end)
 
@@ -160,7 +160,7 @@ class Audience:
             self._serve(listener, *behind)
 
     def _settle(self, listener: Listener, style: Style, cursor: int) -> None:
-        """Put a listener where it belongs by its cursor and its connection."""
+        """File a listener under its style's group, as late or as held."""
         if listener.full:
             self._held[listener] = (style, cursor)
         elif cursor != self._shared or listener.filters:

@@ -161,21 +161,21 @@ class Streams:
         For each stream, the number of the last message and the client's silence are included.
         """
         self._check = None
-        rolls: dict[str, dict[str, list[Any]]] = {}
+        by_server: dict[str, dict[str, list[Any]]] = {}
         for stream in self._streams.values():
-            roll = rolls.setdefault(stream.server, {})
-            roll[stream.name] = [stream.sent, stream.silence()]
-        for server, roll in rolls.items():
-            checking = Deferred.fromCoroutine(self._check_server(server, roll))
+            checks = by_server.setdefault(stream.server, {})
+            checks[stream.name] = [stream.sent, stream.silence()]
+        for server, checks in by_server.items():
+            checking = Deferred.fromCoroutine(self._check_server(server, checks))
             checking.addErrback(
                 lambda why: self._log.failure("a liveness check failed", failure=why)
             )
-        if rolls:
+        if by_server:
             self._check = self._clock.callLater(LIVENESS_SECONDS, self._check_liveness)
 
-    async def _check_server(self, server: str, roll: dict[str, list[Any]]) -> None:
+    async def _check_server(self, server: str, checks: dict[str, list[Any]]) -> None:
         try:
-            answer = await self._cluster.ask_server(server, {"roll": roll})
+            answer = await self._cluster.ask_server(server, {"roll": checks})
         except Refused as refused:
             if refused.code == "gone":
                 self._missed[server] = self._missed.get(server, 0) + 1
@@ -186,13 +186,13 @@ class Streams:
         for name in answer.get("unknown", ()):
             self._fail(server, name)
 
-    def _check_known(self, server: str, roll: dict[str, list[Any]]) -> list[str]:
+    def _check_known(self, server: str, checks: dict[str, list[Any]]) -> list[str]:
         """Return which streams of another server are not known here.
 
         A stream with a message that was sent and has not arrived has failed.
         """
         unknown = []
-        for name, (sent, silence) in roll.items():
+        for name, (sent, silence) in checks.items():
             stream = self._streams.get(name)
             if stream is None or stream.server != server:
                 unknown.append(name)

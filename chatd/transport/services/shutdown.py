@@ -92,10 +92,10 @@ class Shutdown(Service):
         workers = [
             Deferred.fromCoroutine(self._move_some(cluster, queue, targets)) for _ in range(AT_ONCE)
         ]
-        moving = gatherResults(workers, consumeErrors=True)
-        timeout = self._clock.callLater(MIGRATION_SECONDS, moving.cancel)
+        migrating = gatherResults(workers, consumeErrors=True)
+        timeout = self._clock.callLater(MIGRATION_SECONDS, migrating.cancel)
         try:
-            await moving
+            await migrating
         except Exception as why:  # the others leave as they would without a cluster
             self._log.error("people could not be moved: {why}", why=why)
         with suppress(AlreadyCalled, AlreadyCancelled):

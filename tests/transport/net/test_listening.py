@@ -169,9 +169,9 @@ def test_all_users_are_told_and_their_connections_are_closed() -> None:
     people = [server.enters(nick) for nick in ("ada", "bob")]
     for person in people:
         person.sees()
-    farewell = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0)
-    farewell.startService()
-    stopped = farewell.stopService()
+    shutdown = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0)
+    shutdown.startService()
+    stopped = shutdown.stopService()
     for person in people:
         assert person.sees() == ["-- The server is stopping. Goodbye."]
         assert person.client.closed

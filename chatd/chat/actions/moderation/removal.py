@@ -1,4 +1,4 @@
-"""Removal: removes people from a room or the server against their will."""
+"""Removal: kicks people from rooms and disconnects them; the caller has checked who may."""
 
 from __future__ import annotations
 
