@@ -35,7 +35,7 @@ from chatd.cluster.replication.room_state import role_of
 
 
 class Word(StrEnum):
-    """The words for calls on the bus; older than the names of the calls, and part of the protocol."""
+    """The words for calls on the bus: older than the calls' names, and part of the protocol."""
 
     KICK = "kick"
     INVITE = "invite"

@@ -158,7 +158,7 @@ class Settings:
     """The settings of a room (/room).
 
     ``slow`` is in seconds between messages; ``history`` is how many events are kept, 0 for the
-    server's default.
+    server's default.  A value must not be None: that would not be replicated.
     """
 
     topic: str = ""
