@@ -16,7 +16,7 @@ from chatd.chat.delivery.unacknowledged import REACHABLE_NOTICE, UNREACHABLE_NOT
 from chatd.store.nats.client.servers import Servers
 from chatd.transport.relay.edge import GONE
 from tests.cluster_rounds import play
-from tests.support.callers import Connect, Netcat, Ssh
+from tests.support.callers import Connect, LineClient, Netcat, Ssh
 from tests.support.cluster.nats import Nats
 from tests.support.served import Served, killed
 
@@ -70,12 +70,25 @@ def pair(nats: Nats, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
         yield one, other
 
 
+def meet(*clients: LineClient) -> None:
+    """Wait until the server of each client has heard of all of them from the others.
+
+    Rooms are shared by the store from the beginning; of people a server that has just started may
+    learn only with the next heartbeats.
+    """
+    for client in clients:
+        answer = ""
+        while f"{len(clients)} people in all" not in answer:
+            client.says("/status")
+            answer = client.sees(" in all, ")
+
+
 def test_users_of_two_servers_talk_and_find_each_other(
     pair: tuple[Served, Served], line_client: Connect
 ) -> None:
     one, other = pair
     ada, bob = line_client(one, "ada"), line_client(other, "bob")
-    ada.sees("bob")
+    meet(ada, bob)
     ada.says("hello")
     assert bob.sees("hello") == "ada: hello"
     bob.says("/dm ada psst")
@@ -97,7 +110,7 @@ def test_a_room_is_moderated_from_another_server(
 ) -> None:
     one, other = pair
     ada, bob = line_client(one, "ada"), line_client(other, "bob")
-    ada.sees("known as bob")
+    meet(ada, bob)
     ada.says("/join attic")
     ada.sees("You opened attic")
     answer = "There is nobody called bob"  # the lobby hears of the nick before the server does
@@ -132,7 +145,7 @@ def test_a_message_sent_while_nats_does_not_answer_is_stored_once(
 ) -> None:
     one, other = pair
     ada, bob = line_client(one, "ada"), line_client(other, "bob")
-    ada.sees("bob")
+    meet(ada, bob)
     process = nats.servers[0].process
     assert process is not None
     process.send_signal(signal.SIGSTOP)
