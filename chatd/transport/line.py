@@ -55,15 +55,18 @@ class LineProtocol(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = LINE_BYTES
 
-    #: Whether the rest of a line that was too long is being skipped.  This is not Twisted's raw
-    #: mode, so that the `rawDataReceived` of a subclass gets only what the subclass asked for.
-    _skipping = False
-
     def __init__(self, host: Host, arrival: Arrival) -> None:
         self._host = host
         self._arrival = arrival
         # Whole lines to be received, the next one last; ``_buffer`` is the unfinished line.
         self._whole_lines: list[bytes] = []
+        # All that is ever set is set here: an attribute that comes later would cost each instance
+        # a dictionary of its own, as many are made before the first of them receives anything.
+        self._buffer = b""
+        self._busyReceiving = False
+        # Whether the rest of a line that was too long is being skipped.  This is not Twisted's raw
+        # mode, so that the `rawDataReceived` of a subclass gets only what the subclass asked for.
+        self._skipping = False
         self._connection = TransportConnection()
         self._connection.pass_to(self)
         self.conversation: Conversation | None = None
