@@ -85,9 +85,9 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Start a query of the read thread once everything before it is committed."""
+    """Start a query of a read thread once everything before it is committed."""
 
-    read: Callable[[], None]
+    start: Callable[[], None]
 
 
 Job = Post | Limit | DropRoom | DropRoomsBut | Put | Read
