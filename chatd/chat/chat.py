@@ -34,6 +34,7 @@ from chatd.chat.model import rules
 from chatd.chat.model.client import Client
 from chatd.chat.model.entities import Person, Room, Session
 from chatd.chat.model.people import People
+from chatd.chat.model.unread import UnreadCounts
 from chatd.chat.options import DEFAULTS, Environment, Options
 from chatd.chat.peers import ALONE, Peers, SetRole
 from chatd.chat.records.accounts import Accounts
@@ -167,6 +168,7 @@ class Chat:
             return
         session.detach()
         session.focus = None
+        session.unread = UnreadCounts()  # of the rooms of another person
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
@@ -220,6 +222,7 @@ class Chat:
         """
         for room in {**person.invited_into, **person.named_in_bans}:
             room.departed(person)
+        person.forget_references()
         if person.is_guest_nick:
             for other in person.ignored_by:
                 other.ignored.pop(person.name.key, None)
@@ -372,6 +375,9 @@ class Chat:
                 self.profiles.mark_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
+        read = self.detached.left_room(person, room)
+        if read is not None:
+            self.profiles.mark_read(person, {room: read})
         room.remove(person)
         del person.rooms[room.name.key]
         for session in person.sessions:
@@ -389,6 +395,7 @@ class Chat:
         self.posting.follow(room)
         if not (room.members or room.is_persistent):
             self.rooms.pop(room.name.key, None)
+            self.room_closed(room)
             self.peers.room_changed(room, closed=True)
             if self.peers.may_drop(room):  # else another server may have members, and messages
                 self._store.drop_room(room.id)
@@ -396,6 +403,11 @@ class Chat:
         successor = rules.successor(room)
         if successor is not None:
             self.give_role(successor, room, Role.OWNER, None, now)
+
+    def room_closed(self, room: Room) -> None:
+        """Let nothing refer to a room that is gone."""
+        room.closed()
+        self.posting.room_closed(room)
 
     def give_role(
         self, person: Person, room: Room, role: Role, by: Person | None, now: float
