@@ -33,6 +33,7 @@ from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
+from chatd.tap.reactor_clock import use_monotonic_clock
 from chatd.tap.stop_once import StopOnce
 from chatd.tap.supervisor import make_supervisor
 from chatd.transport.gate.admission import Admission
@@ -67,6 +68,7 @@ def makeService(options: Options) -> IService:
     """Return the server that these options describe, or the supervisor of its processes."""
     from twisted.internet import reactor
 
+    use_monotonic_clock(reactor)
     if options["processes"].is_supervisor:
         service = MultiService()
         stop = StopOnce(reactor)

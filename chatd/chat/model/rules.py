@@ -126,7 +126,7 @@ def check_speech(room: Room, person: Person, now: float) -> Member:
     check_not_muted(room, person, now)
     if room.settings.slow and not outranks(room.role_of(person), Role.MEMBER):
         wait = member.last_said + room.settings.slow - now
-        if wait > 0:
+        if 0 < wait <= room.settings.slow:  # else the clock was set back since
             raise Refused("slow", f"{room} is in slow mode; you may speak in {ceil(wait)} s.")
     return member
 
