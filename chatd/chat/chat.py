@@ -39,6 +39,7 @@ from chatd.chat.options import DEFAULTS, Environment, Options
 from chatd.chat.peers import ALONE, Peers, SetRole
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog
+from chatd.chat.records.last_time import LastTime
 from chatd.chat.records.offline_messages import OfflineMessages
 from chatd.chat.records.persistent_rooms import PersistentRooms
 from chatd.chat.records.profiles import Profiles
@@ -62,6 +63,7 @@ class Chat:
         self.peers = peers
         self.people = People(on_displaced=peers.displaced)
         self.rooms: dict[str, Room] = {}
+        self.believed = environment.believed
         self._store = store
         self.history = History(store)
         self._shouting = options.shouting
@@ -83,6 +85,8 @@ class Chat:
         )
         self.profiles = Profiles(store, options.preferences)
         self.access = ServerAccess(store, options.allowed)
+        self.access.bans.believed = self.believed.at
+        self.last_time = LastTime(store, self.believed)
         self.audit = AuditLog(store, incarnation if peers.is_clustered else "")
         self.opened: float | None = None
         self.entrance = Entrance(
@@ -141,6 +145,7 @@ class Chat:
             self.profiles,
             self.access,
             self.audit,
+            self.last_time,
         )
         for part in records:
             await part.load()
@@ -365,6 +370,7 @@ class Chat:
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
+        room.bans.believed = room.mutes.believed = self.believed.at
         self.rooms[name.key] = room
         return room
 

@@ -200,8 +200,8 @@ RESYNC_SECONDS = 10.0
 #: the others: two heartbeats have not been accepted.
 OUT_OF_TOUCH_SECONDS = 10.0
 
-#: Seconds between two liveness checks, which run every second, beyond which the clock of this
-#: machine was set, or this process stood still.
+#: Seconds between two liveness checks, which run every second, beyond which this process stood
+#: still, or its machine was suspended.
 CLOCK_JUMP_SECONDS = 10.0
 
 #: States of people and rooms in one message between servers, and its bytes: NATS takes 1 MB, of

@@ -36,6 +36,7 @@ from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.net.dual_stack import DualStackEndpoint
 from chatd.transport.net.listening import Listening
+from chatd.transport.services.clock_watch import ClockWatch
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
@@ -484,6 +485,7 @@ OF_A_CLUSTER = [
     StoreService,
     Lease,
     UnacknowledgedCheck,
+    ClockWatch,
     Shutdown,
     Listening,
 ]
@@ -565,6 +567,7 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        ClockWatch,
         Shutdown,
         Listening,
     ]
@@ -670,6 +673,7 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        ClockWatch,
         Shutdown,
     ] + [Listening] * 3
     server.startService()

@@ -31,7 +31,7 @@ def check_entry(room: Room, person: Person, now: float, key: str = "") -> None:
     """
     ban = ban_of(room, person, now)
     if ban is not None:
-        raise Refused("banned", f"You are banned from {room} {ban.rest(now)}.")
+        raise Refused("banned", f"You are banned from {room} {room.bans.rest(ban, now)}.")
     if not room.is_guarded or is_admitted(room, person):
         return
     if not room.settings.key:
@@ -112,7 +112,7 @@ def check_not_muted(room: Room, person: Person, now: float) -> None:
     """
     mute = mute_of(room, person, now)
     if mute is not None:
-        rest = mute.rest(now)
+        rest = room.mutes.rest(mute, now)
         how = "" if rest == "for good" else f" {rest}"
         raise Refused("muted", f"You are muted in {room}{how}; nobody was shown that.")
 
@@ -126,7 +126,7 @@ def check_speech(room: Room, person: Person, now: float) -> Member:
     check_not_muted(room, person, now)
     if room.settings.slow and not outranks(room.role_of(person), Role.MEMBER):
         wait = member.last_said + room.settings.slow - now
-        if wait > 0:
+        if 0 < wait <= room.settings.slow:  # else the clock was set back since
             raise Refused("slow", f"{room} is in slow mode; you may speak in {ceil(wait)} s.")
     return member
 

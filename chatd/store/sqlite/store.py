@@ -60,9 +60,10 @@ def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
 class SqliteStore:
     """A store in the file at ``path``.
 
-    ``now`` returns the time of day in seconds since the epoch; events are dropped ``days`` after
-    they happened, or never.  `prepare` and `begin` come before everything else, in this order; a
-    process may fork between the two, which no SQLite connection and no thread survives.
+    ``now`` returns the time of day in seconds since the epoch, as far as it is believed, in any
+    thread; events are dropped ``days`` after they happened, or never.  `prepare` and `begin` come
+    before everything else, in this order; a process may fork between the two, which no SQLite
+    connection and no thread survives.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class SqliteStore:
         self._observer: StoreObserver | None = None
         self._claims = Claims()
         self._lock = -1
+        #: The time of the last event that was stored before, once it is prepared.
+        self.newest: float | None = None
         self._prune_at = 0.0
         self._write_thread: Worker[Job] = Worker(
             "chatd writes", self._write, idle=self._prune, idle_seconds=PRUNE_SECONDS
@@ -98,7 +101,7 @@ class SqliteStore:
         """
         self._lock = _take_lock(self._path)
         try:
-            _upgrade_tables(self._path, notify)
+            self.newest = _upgrade_tables(self._path, notify)
         except StoreError:
             os.close(self._lock)
             raise
@@ -346,8 +349,8 @@ def _header(path: Path) -> bytes:
         return file.read(100)
 
 
-def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
-    """Upgrade the tables of a database.
+def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> float | None:
+    """Upgrade the tables of a database; return the time of the last event, if there is one.
 
     :raises StoreError: when it is not a chatd database, is damaged, or of a newer version.
     """
@@ -359,6 +362,9 @@ def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
                 schema.check(database)
         with closing(connect(path)) as database:
             schema.upgrade(database, notify=notify)
+            query = "SELECT time FROM event WHERE typeof(time) = 'real' ORDER BY id DESC LIMIT 1"
+            last = database.execute(query).fetchone()
+            return None if last is None else float(last[0])
     except OSError as error:
         raise StoreError(f"{error.strerror}: {error.filename}") from None
     except (sqlite3.Error, schema.SchemaError) as error:
