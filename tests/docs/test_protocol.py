@@ -31,10 +31,11 @@ from chatd.chat.commands import COMMANDS, Command
 from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.options import Environment, Options
+from chatd.chat.text.blocks import BLOCK_LINES
 from chatd.chat.text.names import RESERVED
 from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
-from chatd.terminal.editor.paste import BLOCK_LINES, question
+from chatd.terminal.editor.paste import question
 from chatd.transport import tcd
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
