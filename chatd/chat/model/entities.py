@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused, Role, RoomEvent
 from chatd.chat.fanout.audience import Audience
@@ -112,7 +113,10 @@ class Person:
         return self.account or self.on_behalf_of
 
     def sessions_changed(self) -> None:
-        """Recompute whether they are an operator: any session has proved it."""
+        """Recompute whether they are an operator: any session has proved it.
+
+        Nobody can ban or outrank them then; what an operator may do, only that session may.
+        """
         if self.sessions:
             self.operator = any(session.operator for session in self.sessions)
 
@@ -132,6 +136,30 @@ class Person:
     def is_guest_nick(self) -> bool:
         """Whether the nick is a generated one, which may be given to a stranger later."""
         return self.name.key.startswith(GUEST)
+
+
+class Actor(Protocol):
+    """Who does something: a person, by a connection that is an operator's or is not.
+
+    A `Session` is an actor.  Operator rights belong to the connection that proved them, and to no
+    other one of the same person, who may have logged in there by a password.
+    """
+
+    @property
+    def person(self) -> Person:
+        """The person."""
+
+    @property
+    def operator(self) -> bool:
+        """Whether this connection proved to be an operator's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """An `Actor` without a session; ``operator`` as there."""
+
+    person: Person
+    operator: bool = False
 
 
 @dataclass(slots=True)
@@ -251,9 +279,14 @@ class Room:
         return any(not person.server for person in self.members)
 
     def role_of(self, person: Person) -> Role:
-        """Return the role of a person; server operators are operators in every room."""
-        if person.operator:
-            return Role.OPERATOR
+        """Return the role of a person as others see it; an operator's is that in every room."""
+        return Role.OPERATOR if person.operator else self._own_role(person)
+
+    def role_by(self, actor: Actor) -> Role:
+        """Return the role with which somebody acts: an operator's by an operator's connection."""
+        return Role.OPERATOR if actor.operator else self._own_role(actor.person)
+
+    def _own_role(self, person: Person) -> Role:
         member = self.members.get(person)
         return member.role if member else self.roles.get(person.account or "", Role.MEMBER)
 
