@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chatd.chat.entry.passwords import PasswordChecker, PasswordHasher
 from chatd.chat.model.preferences import DEFAULT, Preferences
+from chatd.chat.ratelimit.reports import Report, ignore
 from chatd.chat.records.server_access import AllowList, everybody
 
 
@@ -19,7 +20,8 @@ class Environment:
     epoch.  ``hasher`` hashes and checks passwords; ``checker``, if there is one, checks those of
     users from outside the chat.  ``incarnation`` is a word that differs after every restart, which
     makes message ids unique.  ``make_token`` makes a word that cannot be guessed; without it guests
-    are given no token.
+    are given no token.  ``report`` takes what tools outside may act on: wrong passwords, refused
+    clients, floods.
     """
 
     schedule: Callable[[Callable[[], None]], object]
@@ -28,6 +30,7 @@ class Environment:
     incarnation: str = "0"
     make_token: Callable[[], str] | None = None
     checker: PasswordChecker | None = None
+    report: Report = ignore
 
 
 @dataclass(frozen=True, slots=True)
