@@ -27,9 +27,9 @@ class RoomKeys:
         :param now: in seconds since the epoch.
         :raises Refused: ``too-fast``, and as `chatd.chat.model.rules.check_entry`.
         """
-        tried = bool(key and room.settings.key) and not rules.is_admitted(room, session.person)
-        if not tried or rules.ban_of(room, session.person, now) is not None:
-            rules.check_entry(room, session.person, now, key)
+        tried = bool(key and room.settings.key) and not rules.is_admitted(room, session)
+        if not tried or rules.ban_of(room, session, now) is not None:
+            rules.check_entry(room, session, now, key)
             return
         address, way = session.address, session.way
         wait = self._throttle.wait(room.id, address, now)
@@ -39,7 +39,7 @@ class RoomKeys:
                 "too-fast", f"There were too many wrong keys; try again in {ceil(wait)} s."
             )
         try:
-            rules.check_entry(room, session.person, now, key)
+            rules.check_entry(room, session, now, key)
         except Refused:
             self._throttle.begin(room.id, address, now)
             self._report(WrongSecret(address, way, room=room.name.shown))

@@ -12,7 +12,10 @@ _WHOLE = 1 - 1e-6
 
 
 class TokenBucket:
-    """A token bucket.  Times are seconds on any monotonic clock."""
+    """A token bucket.  Times are seconds on any clock.
+
+    A clock that is set back adds no wait: the bucket goes on from the new time.
+    """
 
     __slots__ = ("_burst", "_rate", "_time", "_tokens")
 
