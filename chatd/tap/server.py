@@ -23,6 +23,7 @@ from chatd.chat.model.preferences import Preferences
 from chatd.chat.options import Environment
 from chatd.chat.options import Options as ChatOptions
 from chatd.chat.peers import ALONE
+from chatd.chat.ratelimit.line_budget import LineBudgets
 from chatd.chat.records.server_access import everybody
 from chatd.chat.store import Store
 from chatd.chat.text import names
@@ -43,6 +44,7 @@ from chatd.transport.host import Host
 from chatd.transport.net.descriptors import raise_descriptor_limit
 from chatd.transport.net.listening import Listening
 from chatd.transport.relay.streams import Streams
+from chatd.transport.security_log import report
 from chatd.transport.services.clock_watch import ClockWatch
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
@@ -105,12 +107,12 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         clock,
         time.time,
         motd=options["motd"],
-        flood=options["flood"],
+        budgets=LineBudgets(options["flood"], options["flood-per-address"]),
         operators=options["admin"],
         relay=streams,
     )
     admission = Admission(options["max-connections"], options["per-address"])
-    raise_descriptor_limit(options["max-connections"] + admission.reserve)
+    raise_descriptor_limit(admission.capacity)
     if cluster is not None and shared is not None:
         lease = Lease(chat, cluster, shared, clock, time.time, since_boot, admission)
         lease.setServiceParent(server)
@@ -142,6 +144,7 @@ def _chat(
         incarnation=secrets.token_hex(8),
         make_token=_token,
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
+        report=report,
         believed=believed,
     )
     chosen = ChatOptions(

@@ -20,6 +20,7 @@ from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
+from chatd.chat.ratelimit.line_budget import Standing
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.cluster.bus import State
@@ -28,7 +29,7 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import ProgramProtocol
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.program import ProgramConversation
-from chatd.transport.host import Host, Relay, log_wrong_password
+from chatd.transport.host import Host, Relay
 from chatd.transport.net.outbox import STALLED
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
@@ -44,6 +45,8 @@ BOT = 2
 
 #: The name, between servers, of the program that runs a relayed connection.
 PROGRAM = "json"
+#: The name of this way in, in the log.
+WAY = "json"
 
 #: The answer of a full server.
 FULL_ANSWER = encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
@@ -90,7 +93,7 @@ class _RemoteDoor:
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Do nothing: a program's connection has no other way in."""
 
-    def admit(self, operator: bool) -> str | None:
+    def admit(self, standing: Standing) -> str | None:
         """Return None: the client has already been admitted."""
         return None
 
@@ -181,7 +184,6 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
     def refuse(self, request: Object | BadObject, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
-        log_wrong_password(refused, self.arrival.address)
         if self.session is None and refused.code in FINAL_REFUSALS:
             self.write(turned_away(refused.sentence))
             self.close()
@@ -248,9 +250,11 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         self._version = version = who.version
         nick, address, account = who.username, self.arrival.address, self._proved
         if who.password is not None:
-            proved = await host.chat.authentication.authenticate(nick, who.password, address, now)
+            proved = await host.chat.authentication.authenticate(
+                nick, who.password, address, now, way=WAY
+            )
             account = proved.name.key
-        visitor = Visitor(nick, address, account=account)
+        visitor = Visitor(nick, address, account=account, way=WAY)
         if host.relay is not None:
             visitor = replace(visitor, relay_to=partial(self._relay, host.relay, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)

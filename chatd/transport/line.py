@@ -79,7 +79,7 @@ class LineProtocol(LineReceiver):
         # own work, where no line may arrive before `TransportConnection.resume` returns.
         self._connection.connect(self.transport, self._host.clock)
         self.conversation = Conversation(self._host, self._connection, self)
-        self.conversation.begin(Visitor(address=self._arrival.address))
+        self.conversation.begin(Visitor(address=self._arrival.address, way="line"))
 
     def readConnectionLost(self) -> None:
         """Take what has no line end as a line, then tell the program that no more will come."""

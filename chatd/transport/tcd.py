@@ -187,7 +187,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         room, nick = _without_blanks(asked), _without_blanks(client_name)
         newcomer = self.session is None
         if self.session is None:
-            visitor = Visitor(nick, self.arrival.address)
+            visitor = Visitor(nick, self.arrival.address, way="tcd")
             session, _ = await host.chat.enter(visitor, self, now, exactly=True)
             if self.closed:
                 host.chat.leave(session, "", now)

@@ -113,7 +113,7 @@ class TelnetProtocol(Protocol):
             self._settling.cancel()
         self._settling = None
         if self.conversation is not None:
-            self.conversation.begin(Visitor(address=self._arrival.address))
+            self.conversation.begin(Visitor(address=self._arrival.address, way="telnet"))
             if self._terminal is not None:
                 self._terminal.refresh()
 

@@ -31,6 +31,7 @@ from chatd.chat.commands import COMMANDS, Command
 from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.options import Environment, Options
+from chatd.chat.ratelimit.line_budget import LineBudget, Standing
 from chatd.chat.text.blocks import BLOCK_LINES
 from chatd.chat.text.names import RESERVED
 from chatd.terminal.editor.bindings import BINDINGS
@@ -135,7 +136,7 @@ class Door1134:
     def become(self, name: str, conversation: object, data: bytes) -> None:
         raise WrongDocumentError("no conversation goes on elsewhere")
 
-    def admit(self, operator: bool) -> str | None:
+    def admit(self, standing: Standing) -> str | None:
         return None
 
 
@@ -162,7 +163,7 @@ class SshWithoutPty(Protocol):
             fingerprint="SHA256:0pQr" if operator else f"SHA256:{key}",
             client="OpenSSH_9.9",
         )
-        self.address = ArrivalAddress(Arrival(address, Door1134()))
+        self.address = ArrivalAddress(Arrival(address, Door1134()), LineBudget(host.budgets))
         self.terminal = None
         self.environment: dict[str, str] = {}
 
@@ -688,6 +689,7 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "PENDING_PASSWORD_CHECKS": f"{limits.PENDING_PASSWORD_CHECKS}",
         "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.per_second:g} seconds",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
+        "LINES_PER_ADDRESS": f"{limits.LINES_PER_ADDRESS}",
         "Flood": f"{flood.burst} lines, then {flood.per_second:g} a second",
     }
 

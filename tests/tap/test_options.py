@@ -313,9 +313,26 @@ def test_the_flood_limit_is_parsed(text: str, limit: Rate | None) -> None:
     assert parsed("--flood", text)["flood"] == limit
 
 
+@pytest.mark.parametrize("option", ["--flood", "--flood-per-address"])
 @pytest.mark.parametrize("text", ["5", "0/1", "5/0", "5/x", "x/1", "", "/", "5/-1", "5/inf"])
-def test_an_invalid_flood_limit_is_refused(text: str) -> None:
-    assert refused("--flood", text).startswith("--flood: it is ")
+def test_an_invalid_flood_limit_is_refused(option: str, text: str) -> None:
+    assert refused(option, text).startswith(f"{option}: it is ")
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [
+        ((), Rate(40, 8)),
+        (("--flood", "5/1"), Rate(20, 4)),
+        (("--flood", "none"), None),
+        (("--flood", "none", "--flood-per-address", "5/1"), Rate(5, 1)),
+        (("--flood-per-address", "none"), None),
+    ],
+)
+def test_an_address_may_send_four_times_what_a_person_may(
+    words: tuple[str, ...], limit: Rate | None
+) -> None:
+    assert parsed(*words)["flood-per-address"] == limit
 
 
 @pytest.mark.parametrize("network", ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
@@ -694,7 +711,7 @@ def test_a_server_is_configured_by_its_options(tmp_path: Path) -> None:
     [door] = doors(reactor)
     assert door.admission.most == 10
     assert door.admission.per_address == PerAddress(1, 120)
-    assert door.host.flood is None
+    assert door.host.budgets.person is None
     assert door.host.motd == ("Be kind.",)
     assert door.proxies == (ip_network("10.0.0.0/8"),)
     assert door.host.chat.lobby.name.shown == "Attic"

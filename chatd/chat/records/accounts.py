@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chatd.chat.events import Refused
-from chatd.chat.limits import ACCOUNTS, KEYS_PER_ACCOUNT
+from chatd.chat.limits import ACCOUNTS, ESTABLISHED_SECONDS, KEYS_PER_ACCOUNT
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import NotStoredError, Store
 from chatd.chat.text import names
@@ -55,6 +55,10 @@ class Account:
     created: float
     password: str = ""
     external: bool = False
+
+    def is_established(self, now: float) -> bool:
+        """Whether it is old enough that its owner goes before guests where capacity is tight."""
+        return now - self.created >= ESTABLISHED_SECONDS
 
     @property
     def has_password(self) -> bool:
