@@ -40,6 +40,7 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
 from chatd.transport.net.descriptors import raise_descriptor_limit
 from chatd.transport.net.listening import Listening
+from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
@@ -99,6 +100,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         chat,
         clock,
         time.time,
+        Turns(clock),
         motd=options["motd"],
         flood=options["flood"],
         operators=options["admin"],

@@ -14,6 +14,7 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import Rate
 from chatd.cluster.bus import State
+from chatd.transport.net.turns import Turns
 from chatd.transport.relay.stream import Stream
 from chatd.transport.relay.streams import StartProgram
 
@@ -40,8 +41,9 @@ class Relay(Protocol):
 class Host:
     """A server, as its ways in see it.
 
-    ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``flood`` is the
-    rate at which a client's lines are accepted; None: without a limit.  ``operators`` are the blobs
+    ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``turns`` ration
+    the input of all connections.  ``flood`` is the rate at which a client's lines are accepted;
+    None: without a limit.  ``operators`` are the blobs
     of the ssh keys of operators.  ``relay`` is None on a server without a cluster, and for
     connections that must not be relayed again.
     """
@@ -49,6 +51,7 @@ class Host:
     chat: Chat
     clock: IReactorTime
     now: Callable[[], float]
+    turns: Turns
     motd: tuple[str, ...] = ()
     flood: Rate | None = field(default_factory=Rate)
     operators: frozenset[bytes] = frozenset()

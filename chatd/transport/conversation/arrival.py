@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from chatd.transport.conversation.connection import Input
 from chatd.transport.conversation.conversation import Conversation
 
 
-class Doorkeeper(Protocol):
+class Doorkeeper(Input, Protocol):
     """The gate's interface to a way in, once the connection has been handed over."""
 
     def reached(self) -> tuple[str, int]:
