@@ -9,7 +9,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.transport.channel import Program
+from chatd.transport.channel import ENDED, Program
 from chatd.transport.net.outbox import Outbox, StreamTransport, as_stream, outbox_for
 
 
@@ -45,6 +45,14 @@ class TransportConnection:
         """Replace the program of this connection by another."""
         self.program = program
 
+    def lost(self) -> None:
+        """Tell the program that the connection is gone, and let go of it."""
+        try:
+            self.program.lost()
+        finally:
+            self.program = ENDED
+            self.outbox.forget()
+
 
 @implementer(IHalfCloseableProtocol)
 class ProgramProtocol(Protocol):
@@ -76,4 +84,4 @@ class ProgramProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()

@@ -215,8 +215,9 @@ class ProgramConversation(Generic[_Request]):
         _stop(self._delay)
         self.outbox.forget()
         self.connection_lost()
-        if self.session is not None:
-            self.host.chat.leave(self.session, "", self.host.now())
+        session, self.session = self.session, None
+        if session is not None:
+            self.host.chat.leave(session, "", self.host.now())
 
     def _await_silence(self) -> None:
         """Complete a request after a silence, which does not count while reading is paused."""
