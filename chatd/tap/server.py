@@ -41,6 +41,7 @@ from chatd.transport.host import Host
 from chatd.transport.net.descriptors import raise_descriptor_limit
 from chatd.transport.net.listening import Listening
 from chatd.transport.relay.streams import Streams
+from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.services.reactor import ReactorThread
@@ -111,6 +112,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
     Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
+    GarbageCollection(clock).setServiceParent(server)
     if options["processes"].is_worker:
         Ready(options["processes"]).setServiceParent(server)
     return server
