@@ -47,6 +47,7 @@ from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
 from chatd.transport.security_log import report
 from chatd.transport.services.clock_watch import ClockWatch
+from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.services.reactor import ReactorThread
@@ -122,6 +123,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     ClockWatch(chat, clock, time.time).setServiceParent(server)
     Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
+    GarbageCollection(clock).setServiceParent(server)
     if options["processes"].is_worker:
         Ready(options["processes"]).setServiceParent(server)
     return server
