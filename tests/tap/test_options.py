@@ -34,6 +34,7 @@ from chatd.tap.stop_once import StopOnce
 from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Worker
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
+from chatd.transport.net.dual_stack import DualStackEndpoint
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.clock_watch import ClockWatch
 from chatd.transport.services.lease import Lease
@@ -80,7 +81,7 @@ def refused(*words: str) -> str:
 
 def test_no_option_is_required(home: Path) -> None:
     options = parsed()
-    assert options["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
+    assert options["listen"] == [("auto", f"dual:1134:backlog={BACKLOG}")]
     assert options["lobby"] == "lobby"
     assert options["motd"] == ()
     assert options["shouting"] == "allow"
@@ -106,12 +107,13 @@ def test_every_option_is_tested_here() -> None:
 @pytest.mark.parametrize(
     ("text", "endpoint"),
     [
-        ("2222", f"tcp:2222:backlog={BACKLOG}"),
-        ("0", f"tcp:0:backlog={BACKLOG}"),
-        ("65535", f"tcp:65535:backlog={BACKLOG}"),
+        ("2222", f"dual:2222:backlog={BACKLOG}"),
+        ("0", f"dual:0:backlog={BACKLOG}"),
+        ("65535", f"dual:65535:backlog={BACKLOG}"),
         ("tcp:2222", f"tcp:2222:backlog={BACKLOG}"),
         ("tcp:2222:interface=127.0.0.1", f"tcp:2222:interface=127.0.0.1:backlog={BACKLOG}"),
         ("tcp6:2222", f"tcp6:2222:backlog={BACKLOG}"),
+        ("dual:2222:backlog=5", "dual:2222:backlog=5"),
         ("tcp:2222:backlog=5", "tcp:2222:backlog=5"),
         ("unix:/run/chatd", "unix:/run/chatd"),
     ],
@@ -123,10 +125,14 @@ def test_a_port_is_a_number_or_an_endpoint(text: str, endpoint: str) -> None:
 
 
 def test_endpoints_are_checked_while_parsing() -> None:
-    options = parsed("--port", "1", "--listen", "ssh=tcp6:2", "--listen", "line=unix:/run/chatd")
+    options = parsed(
+        *("--port", "1", "--listen", "telnet=tcp:3"),
+        *("--listen", "ssh=tcp6:2", "--listen", "line=unix:/run/chatd"),
+    )
     ways = [(way, type(endpoint)) for way, endpoint in options["endpoints"]]
     assert ways == [
-        ("auto", TCP4ServerEndpoint),
+        ("auto", DualStackEndpoint),
+        ("telnet", TCP4ServerEndpoint),
         ("ssh", TCP6ServerEndpoint),
         ("line", UNIXServerEndpoint),
     ]
@@ -139,7 +145,7 @@ def test_with_listen_alone_the_default_port_is_not_opened() -> None:
 
 def test_the_options_of_one_command_line_are_not_those_of_the_next() -> None:
     parsed("--listen", "ssh=22", "--proxy-from", "10.0.0.0/8")
-    assert parsed()["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
+    assert parsed()["listen"] == [("auto", f"dual:1134:backlog={BACKLOG}")]
     assert parsed()["proxy-from"] == []
 
 
@@ -159,6 +165,9 @@ def test_a_number_outside_the_ports_is_refused(port: str) -> None:
         "tcp:",
         "tcp:http",
         "tcp:1:backlog=x",
+        "dual:",
+        "dual:1:interface=127.0.0.1",
+        "dual:1:backlog=x",
         "unix:/run/chatd:mode=x",
         "haproxy:nosuch:1",
         pytest.param("tcp"),

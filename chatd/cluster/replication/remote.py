@@ -179,6 +179,7 @@ class RemotePeople:
         for room in {**person.invited_into, **person.named_in_bans} if departs else ():
             room.departed(person)
             self._outgoing.room_changed(room)  # a concurrent invitation may not be known everywhere
+        person.forget_references()
         for other in person.ignored_by if departs and person.is_guest_nick else ():
             other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
@@ -283,6 +284,7 @@ class RemotePeople:
         """Drop a room that is empty."""
         if self._chat.rooms.get(room.name.key) is room:
             del self._chat.rooms[room.name.key]
+            self._chat.room_closed(room)
             self._rooms.forget(room)
 
     def settle_successions(self) -> None:
