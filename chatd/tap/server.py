@@ -33,6 +33,7 @@ from chatd.store.nats.client import servers
 from chatd.store.sqlite.files import DATABASE, change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
+from chatd.tap.failing import Startup
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
 from chatd.tap.reactor_clock import since_boot, use_monotonic_clock
@@ -76,7 +77,7 @@ def makeService(options: Options) -> IService:
 
     use_monotonic_clock(reactor)
     if options["processes"].is_supervisor:
-        service = MultiService()
+        service = Startup(options)
         stop = StopOnce(reactor)
         stop.setServiceParent(service)
         make_supervisor(options, reactor, stop.stop).setServiceParent(service)
@@ -88,7 +89,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     """Return the server that these options describe; ``store`` overrides their store."""
     clock: IReactorTime = IReactorTime(reactor)
     names.prepare()
-    server = MultiService()
+    server = Startup(options)
     stop = StopOnce(reactor)
     stop.setServiceParent(server)
     if options["processes"].is_worker:
