@@ -143,7 +143,7 @@ async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> Non
     """
     other = chat.find_person(nick)
     _check_may_act_on(by, other)
-    name = names.nick(new)
+    name = names.existing(new)
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
