@@ -295,7 +295,8 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
     olga = server.enters("olga")
     person = server.chat.people.find("olga")
     assert person is not None
-    person.operator = True
+    person.sessions[0].operator = True
+    person.sessions_changed()
     first, bot = Program(server, "ada"), Program(server, "bot", version=2)
     olga.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), olga.receives()
     time = bot.receives()

@@ -309,7 +309,8 @@ def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
     olga, ada = server.enters("olga"), Client(server, "ada")
     person = server.chat.people.find("olga")
     assert person is not None
-    person.operator = True
+    person.sessions[0].operator = True
+    person.sessions_changed()
     olga.sends(b"/join hall\n/join attic\n/room key sesame\n")
     assert ada.joins("attic") == (
         "ERROR_CODE: 11\n"

@@ -68,7 +68,7 @@ class Say(SessionCommand):
 
     def entered(self, session: Session) -> None:
         """Post the pending lines, if the room exists."""
-        self.call.host.chat.find_room(self._room, session.person)
+        self.call.host.chat.find_room(self._room, session)
         self._post_waiting()
 
     def data_received(self, data: bytes) -> None:
@@ -113,7 +113,7 @@ class Say(SessionCommand):
                 return
             line = self._lines.popleft()
             self._waiting_size -= len(line)
-            room = host.chat.find_room(self._room, session.person)
+            room = host.chat.find_room(self._room, session)
             self._unstored += 1
             post_without_joining(host.chat, session, room, line, host.now(), self._stored)
         if self._input_over and not (self._lines or self._unstored):
