@@ -26,7 +26,7 @@ from chatd.chat.peers import ALONE
 from chatd.chat.ratelimit.line_budget import LineBudgets
 from chatd.chat.records.server_access import everybody
 from chatd.chat.store import Store
-from chatd.chat.text import names
+from chatd.chat.text import lookalikes
 from chatd.chat.text.sanitizing import safe
 from chatd.cluster.cluster import Cluster
 from chatd.store.nats.client import servers
@@ -88,7 +88,7 @@ def makeService(options: Options) -> IService:
 def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
     """Return the server that these options describe; ``store`` overrides their store."""
     clock: IReactorTime = IReactorTime(reactor)
-    names.prepare()
+    lookalikes.prepare()
     server = Startup(options)
     stop = StopOnce(reactor)
     stop.setServiceParent(server)

@@ -211,7 +211,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
 
     def _join_as(self, session: Session, nick: str, room: str, asked: str, now: float) -> None:
         host = self.host
-        if names.nick(nick).key != session.person.name.key:
+        if names.existing(nick).key != session.person.name.key:
             raise Refused("nick-taken", f"This connection is {session.person.nick}.")
         key = names.room(room).key
         before = session.person.rooms.get(key)

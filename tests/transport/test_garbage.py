@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from chatd.chat import events
-from chatd.chat.ratelimit import reports
 from chatd.chat.limits import Rate
+from chatd.chat.ratelimit import reports
 from chatd.wire.ssh import string, uint32
 from tests.support.all_clients.clients import TELNET
 from tests.support.cluster.server_cluster import ServerCluster
@@ -51,7 +51,7 @@ def garbage(connect: Callable[[], None], connections: int = CONNECTIONS) -> Coun
 
 
 def _objects() -> Counter[str]:
-    """Count the server's own objects, except for events and reports, which a test's server keeps."""
+    """Count the server's own objects, except for the events and reports that a test keeps."""
     kinds = [type(each) for each in gc.get_objects()]
     return Counter(
         kind.__qualname__
