@@ -16,10 +16,12 @@ from chatd.chat.delivery.history import History
 from chatd.chat.delivery.posting import Posting
 from chatd.chat.delivery.unacknowledged import Unacknowledged
 from chatd.chat.entry import owner_notices
+from chatd.chat.entry.alerts import Alerts
 from chatd.chat.entry.authentication import Authenticator
 from chatd.chat.entry.detached import DetachedSession, DetachedSessions
 from chatd.chat.entry.entrance import Entrance, Visitor
 from chatd.chat.entry.nicks import NickRegistry
+from chatd.chat.entry.room_keys import RoomKeys
 from chatd.chat.events import (
     Joined,
     Left,
@@ -36,10 +38,12 @@ from chatd.chat.model import rules
 from chatd.chat.model.client import Client
 from chatd.chat.model.entities import Actor, Person, Room, Session
 from chatd.chat.model.people import People
+from chatd.chat.model.unread import UnreadCounts
 from chatd.chat.options import DEFAULTS, Environment, Options
 from chatd.chat.peers import ALONE, Peers, SetRole
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog
+from chatd.chat.records.last_time import LastTime
 from chatd.chat.records.logins import Login, Logins
 from chatd.chat.records.offline_messages import OfflineMessages
 from chatd.chat.records.persistent_rooms import PersistentRooms
@@ -64,6 +68,7 @@ class Chat:
         self.peers = peers
         self.people = People(on_displaced=peers.displaced)
         self.rooms: dict[str, Room] = {}
+        self.believed = environment.believed
         self._store = store
         self.history = History(store)
         self._shouting = options.shouting
@@ -80,8 +85,12 @@ class Chat:
             self.accounts,
             environment.hasher,
             environment.checker,
+            environment.report,
             environment.make_token or token_urlsafe,
         )
+        self.report = environment.report
+        self.room_keys = RoomKeys(environment.report)
+        self.alerts = Alerts(self.people, peers, environment.report)
         self.detached = DetachedSessions(
             self.history,
             environment.make_token,
@@ -90,10 +99,19 @@ class Chat:
         )
         self.profiles = Profiles(store, options.preferences)
         self.access = ServerAccess(store, options.allowed)
+        self.access.bans.believed = self.believed.at
+        self.last_time = LastTime(store, self.believed)
         self.audit = AuditLog(store, incarnation if peers.is_clustered else "")
         self.opened: float | None = None
         self.entrance = Entrance(
-            self.people, self.accounts, self.nicks, self.detached, self.profiles, self.access, peers
+            self.people,
+            self.accounts,
+            self.nicks,
+            self.detached,
+            self.profiles,
+            self.access,
+            peers,
+            environment.report,
         )
         self.unacknowledged = Unacknowledged(
             self.people, self._schedule, is_clustered=peers.is_clustered
@@ -134,6 +152,9 @@ class Chat:
         account = session.person.account
         self._check_key(session, now)
         self.peers.person_changed(session.person)
+        if session.person.effective_account is None and len(session.person.sessions) == 1:
+            opened = self.opened if self.opened is not None else now
+            self.alerts.guest_came(visitor.address, opened, now)
         if account is not None:
             self.authentication.owner_logged_in(account, visitor.address)
             if listens:  # at the end of the turn, so that it comes after the greeting
@@ -189,6 +210,7 @@ class Chat:
             self.profiles,
             self.access,
             self.audit,
+            self.last_time,
         )
         for part in records:
             await part.load()
@@ -216,6 +238,7 @@ class Chat:
             return
         session.detach()
         session.focus = None
+        session.unread = UnreadCounts()  # of the rooms of another person
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
         person.attach(session)
@@ -268,6 +291,7 @@ class Chat:
         """
         for room in {**person.invited_into, **person.named_in_bans}:
             room.departed(person)
+        person.forget_references()
         if person.is_guest_nick:
             for other in person.ignored_by:
                 other.ignored.pop(person.name.key, None)
@@ -360,7 +384,7 @@ class Chat:
         """Make a person a member of a room, opened if necessary, and give it the focus.
 
         :raises Refused: ``bad-room``, ``too-many-rooms``, and as
-            `chatd.chat.model.rules.check_entry`.
+            `chatd.chat.entry.room_keys.RoomKeys.check_entry`.
         """
         person, name = session.person, names.room(text)
         room = self.rooms.get(name.key)
@@ -378,7 +402,7 @@ class Chat:
                 self.persistent.make_persistent(room, person)
             self.peers.room_changed(room)
         else:
-            rules.check_entry(room, session, now, key)
+            self.room_keys.check_entry(room, session, key, now)
             role = room.roles.get(person.account or "", Role.MEMBER)
         room.add(person, role)
         person.rooms[name.key] = room
@@ -415,6 +439,7 @@ class Chat:
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
+        room.bans.believed = room.mutes.believed = self.believed.at
         self.rooms[name.key] = room
         return room
 
@@ -425,6 +450,9 @@ class Chat:
                 self.profiles.mark_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
+        read = self.detached.left_room(person, room)
+        if read is not None:
+            self.profiles.mark_read(person, {room: read})
         room.remove(person)
         del person.rooms[room.name.key]
         for session in person.sessions:
@@ -442,6 +470,7 @@ class Chat:
         self.posting.follow(room)
         if not (room.members or room.is_persistent):
             self.rooms.pop(room.name.key, None)
+            self.room_closed(room)
             self.peers.room_changed(room, closed=True)
             if self.peers.may_drop(room):  # else another server may have members, and messages
                 self._store.drop_room(room.id)
@@ -449,6 +478,11 @@ class Chat:
         successor = rules.successor(room)
         if successor is not None:
             self.give_role(successor, room, Role.OWNER, None, now)
+
+    def room_closed(self, room: Room) -> None:
+        """Let nothing refer to a room that is gone."""
+        room.closed()
+        self.posting.room_closed(room)
 
     def give_role(
         self, person: Person, room: Room, role: Role, by: Person | None, now: float

@@ -21,7 +21,7 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     """
     check_no_account(session.person)
     account = await chat.authentication.authenticate(
-        nick, password, session.address, now, session.person
+        nick, password, session.address, now, session.person, session.way
     )
     check_access(chat, session, account, now)
     if session in session.person.sessions:  # the connection was not lost meanwhile

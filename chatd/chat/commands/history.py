@@ -25,9 +25,8 @@ async def _history(call: Call) -> None:
             room = word
     where = call.room(room)
     rules.check_membership(where, call.person)
-    last = await call.chat.history.last(where, count * page + 1)
-    end = max(0, len(last) - count * (page - 1))
-    shown, more = last[max(0, end - count) : end], end > count
+    last = await call.chat.history.last(where, count + 1, count * (page - 1))
+    shown, more = last[-count:], len(last) > count
     fitting = newest_that_fit([entry for entry in shown if call.session.wants(entry)])
     if fitting:
         recalled = Recalled(where.name.shown, fitting, page=page, more=more, numbered=numbered)
@@ -48,7 +47,7 @@ async def _search(call: Call) -> None:
         if call.person not in where.members:
             rules.check_entry(where, call.session, call.now)
         rooms = [where]
-    entries, more = await call.chat.history.search(rooms, query.search, query.page)
+    entries, more = await call.chat.history.search(rooms, query.search, query.page, call.person)
     wanted = newest_that_fit([entry for entry in entries if call.session.wants(entry)])
     if wanted or more:
         call.session.deliver(Found(wanted, query.page, more))

@@ -35,7 +35,7 @@ def _act(call: Call) -> ModeratorAct:
 def _ban(call: Call) -> None:
     target, words = call.split(_BAN)
     made = banning.ban(_act(call), target, words)
-    how_long = term(call.now, made.until)
+    how_long = term(made.made, made.until)
     call.answer(f"The ban of {made.label} covers {covers(made, call.session)}, {how_long}.")
 
 
@@ -65,9 +65,9 @@ def ban_rows(bans: Bans, call: Call) -> list[str]:
     bans.expire(call.now)
     shown = list(bans)[:LISTED]
     lines = [
-        f"{made.label} ({covers(made, call.session)}), by {made.by}, {made.rest(call.now)}"
+        f"{made.label} ({covers(made, call.session)}), by {made.by}, {bans.rest(made, call.now)}"
         if made.is_named
-        else f"{made.label}, by {made.by}, {made.rest(call.now)}"
+        else f"{made.label}, by {made.by}, {bans.rest(made, call.now)}"
         for made in shown
     ]
     if len(bans) > LISTED:

@@ -22,7 +22,7 @@ def _kick(call: Call, nick: str, reason: str) -> None:
 
 def _ban(call: Call, target: str, words: str) -> None:
     made, count = operators.ban(call.chat, call.session, target, words, call.now)
-    how_long = term(call.now, made.until)
+    how_long = term(made.made, made.until)
     covered = covers(made, call.session)
     out = "nobody here was" if not count else f"{count} {'was' if count == 1 else 'were'}"
     call.answer(

@@ -23,6 +23,7 @@ from chatd.chat.limits import NEW_PASSWORDS, PENDING_PASSWORD_CHECKS
 from chatd.chat.model.entities import Person
 from chatd.chat.model.people import People
 from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
+from chatd.chat.ratelimit.reports import Report, TurnedAway, WrongSecret, ignore
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.text import names
 from chatd.chat.text.names import GUEST, Name
@@ -49,6 +50,7 @@ class Authenticator:
         accounts: Accounts,
         hasher: PasswordHasher,
         checker: PasswordChecker | None = None,
+        report: Report = ignore,
         make_password: Callable[[], str] = token_urlsafe,
     ) -> None:
         self._people = people
@@ -56,6 +58,7 @@ class Authenticator:
         self._hasher = hasher
         self._checker = checker
         self.make_password = make_password
+        self._report = report
         self._throttle = LoginThrottle()
         self._new_password_rate = PerAddressRate(NEW_PASSWORDS)
         self.pending_checks = 0
@@ -64,7 +67,7 @@ class Authenticator:
         """Note that an owner connected from an address, by any proof; it is known from then on."""
         self._throttle.owner_logged_in(account, address)
 
-    async def check_attempt(self, nick: str, address: str, now: float) -> Name:
+    async def check_attempt(self, nick: str, address: str, now: float, way: str = "") -> Name:
         """Check that a password may be tried for a nick now; return the nick.
 
         Neither this nor `authenticate` tells whether there is such an account.
@@ -75,22 +78,31 @@ class Authenticator:
         name = names.nick(nick)
         wait = self._throttle.wait(name.key, address, now)
         if wait > 0:
+            self._report(TurnedAway(address, way, "too-many-wrong-passwords"))
             raise Refused(
                 "too-fast", f"There were too many wrong passwords; try again in {ceil(wait)} s."
             )
         return name
 
     async def authenticate(
-        self, nick: str, password: str, address: str, now: float, by: Person | None = None
+        self,
+        nick: str,
+        password: str,
+        address: str,
+        now: float,
+        by: Person | None = None,
+        way: str = "",
     ) -> Account:
         """Return the account that a password proves; ``by`` is the person who gives it.
+
+        ``way`` is the name of their way in, for the log.
 
         If the checker knows the user and there is no account yet, it is created.
 
         :raises Refused: ``wrong-password``, ``not-checked``, ``nick-taken``, ``busy``,
             ``too-many``, ``not-kept`` and as `check_attempt`.
         """
-        name = await self.check_attempt(nick, address, now)
+        name = await self.check_attempt(nick, address, now, way)
         known = self._throttle.is_known(name.key, address)
         self._check_capacity(known=known)
         # Counted before the check, not after: otherwise many guesses could be made simultaneously.
@@ -100,6 +112,8 @@ class Authenticator:
         account = self._accounts.get(name.key)
         own = own and is_proved_as(account, before)  # it may have changed meanwhile
         if not (own or outside):
+            # What is no account may be a password that was typed in the wrong place.
+            self._report(WrongSecret(address, way, account=name.key if account else ""))
             raise Refused("wrong-password", f"That is not the password of {name}.")
         if account is None or not (own or account.external):
             try:

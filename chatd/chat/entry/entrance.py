@@ -17,6 +17,7 @@ from chatd.chat.model.entities import Person, Session
 from chatd.chat.model.people import People
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.peers import Notify, Peers, Proof
+from chatd.chat.ratelimit.reports import Report, TurnedAway, ignore
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.records.profiles import Profiles
 from chatd.chat.records.server_access import ServerAccess
@@ -34,7 +35,8 @@ class Visitor:
     script that listens while its owner is on a screen.  ``account`` is the folded nick of an
     account that was proved already, by other means than the key.  ``preferences`` are pairs of name
     and value that hold from the beginning and override those of the account.  ``relay_to`` relays
-    the connection to the server where the owner is, where that is possible.
+    the connection to the server where the owner is, where that is possible.  ``way`` is the name of
+    the way in, for the log.
     """
 
     nick: str = ""
@@ -45,6 +47,7 @@ class Visitor:
     account: str = ""
     preferences: tuple[tuple[str, str], ...] = ()
     relay_to: RelayTo | None = None
+    way: str = ""
 
 
 class Entrance:
@@ -62,8 +65,10 @@ class Entrance:
         profiles: Profiles,
         access: ServerAccess,
         peers: Peers,
+        report: Report = ignore,
     ) -> None:
         self._people = people
+        self._report = report
         self._detached = detached
         self._profiles = profiles
         self._accounts = accounts
@@ -170,7 +175,11 @@ class Entrance:
         if owner is not None and not visitor.as_guest:
             nick = owner
         identity = Identity(nick, owner, visitor.fingerprint, visitor.address)
-        self._access.check(identity, now, operator=visitor.operator)
+        try:
+            self._access.check(identity, now, operator=visitor.operator)
+        except Refused as refused:
+            self._report(TurnedAway(visitor.address, visitor.way, refused.code))
+            raise
 
     def _add_person(
         self, name: Name, visitor: Visitor, client: Client, now: float, *, listens: bool
@@ -199,6 +208,7 @@ class Entrance:
         by_key = self._accounts.of_key(visitor.fingerprint)
         proved_by_key = by_key is not None and by_key.name.key == visitor.account
         session.by_password = bool(visitor.account) and not proved_by_key
+        session.way = visitor.way
         session.relay_to = visitor.relay_to
         session.preferences = self._preferences(person.account, visitor)
         person.attach(session)

@@ -31,7 +31,7 @@ def check_entry(room: Room, actor: Actor, now: float, key: str = "") -> None:
     """
     ban = ban_of(room, actor, now)
     if ban is not None:
-        raise Refused("banned", f"You are banned from {room} {ban.rest(now)}.")
+        raise Refused("banned", f"You are banned from {room} {room.bans.rest(ban, now)}.")
     if not room.is_guarded or is_admitted(room, actor):
         return
     if not room.settings.key:
@@ -138,7 +138,7 @@ def check_not_muted(room: Room, actor: Actor, now: float) -> None:
     """
     mute = _covering(room, room.mutes, actor, now)
     if mute is not None:
-        rest = mute.rest(now)
+        rest = room.mutes.rest(mute, now)
         how = "" if rest == "for good" else f" {rest}"
         raise Refused("muted", f"You are muted in {room}{how}; nobody was shown that.")
 
@@ -152,7 +152,7 @@ def check_speech(room: Room, actor: Actor, now: float) -> Member:
     check_not_muted(room, actor, now)
     if room.settings.slow and not outranks(room.role_by(actor), Role.MEMBER):
         wait = member.last_said + room.settings.slow - now
-        if wait > 0:
+        if 0 < wait <= room.settings.slow:  # else the clock was set back since
             raise Refused("slow", f"{room} is in slow mode; you may speak in {ceil(wait)} s.")
     return member
 
@@ -176,10 +176,10 @@ def is_too_loud(room: Room, text: str) -> bool:
 def leave_message(room: Room, person: Person, text: str, now: float) -> str:
     """Return a person's leave message, or an empty one if they may not speak here.
 
-    Operators have no more right to one than others: it is not known which connection gave it.
+    It is not known which of their connections gave it: an operator counts as one.
     """
     try:
-        check_speech(room, Outsider(person), now)
+        check_speech(room, Outsider(person, person.operator), now)
     except Refused:
         return ""
     return "" if is_too_loud(room, text) else text

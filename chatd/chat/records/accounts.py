@@ -17,7 +17,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chatd.chat.events import Refused
-from chatd.chat.limits import ACCOUNT_CHANGES, ACCOUNTS, KEYS_PER_ACCOUNT
+from chatd.chat.limits import (
+    ACCOUNT_CHANGES,
+    ACCOUNTS,
+    ESTABLISHED_SECONDS,
+    KEYS_PER_ACCOUNT,
+)
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import NotStoredError, Store
 from chatd.chat.text import names
@@ -66,6 +71,10 @@ class Account:
     external: bool = False
     pending: tuple[Key, ...] = ()
     changes: tuple[Change, ...] = ()
+
+    def is_established(self, now: float) -> bool:
+        """Whether it is old enough that its owner goes before guests where capacity is tight."""
+        return now - self.created >= ESTABLISHED_SECONDS
 
     @property
     def has_password(self) -> bool:

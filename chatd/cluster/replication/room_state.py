@@ -123,8 +123,8 @@ def _apply_invitation(room: Room, key: str, person: Person | None, *, is_invited
     """Add or remove the invitation of a folded nick; ``person`` is its holder, if any."""
     room.invited.pop(key, None)
     if person is not None:
-        person.invited_into.pop(room, None)
+        room.unfollow_invitation(person)
     if is_invited:
         room.invited[key] = None
         if person is not None:
-            person.invited_into[room] = None
+            room.follow_invitation(person)

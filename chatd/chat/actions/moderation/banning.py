@@ -195,12 +195,13 @@ def _check_moderator(act: ModeratorAct) -> None:
 
 def _make_ban(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
     seconds, reason = split_duration(words)
-    until = act.now + seconds if seconds is not None else None
-    return Ban(target, label, act.moderator.person.nick, act.now, until, cut(reason, REASON_LENGTH))
+    now = act.chat.believed.at(act.now)
+    until = now + seconds if seconds is not None else None
+    return Ban(target, label, act.moderator.person.nick, now, until, cut(reason, REASON_LENGTH))
 
 
 def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:
-    subject = f"{ban.label} {term(act.now, ban.until)}"
+    subject = f"{ban.label} {term(ban.made, ban.until)}"
     act.chat.audit.add(
         act.now,
         act.moderator.person,

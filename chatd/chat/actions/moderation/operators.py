@@ -65,8 +65,9 @@ def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, 
             for other in matching(chat, target):
                 _check_may_act_on(by, other)
     seconds, reason = split_duration(words)
-    until = now + seconds if seconds is not None else None
-    new = Ban(target, label, by.person.nick, now, until, cut(reason, REASON_LENGTH))
+    made = chat.believed.at(now)
+    until = made + seconds if seconds is not None else None
+    new = Ban(target, label, by.person.nick, made, until, cut(reason, REASON_LENGTH))
     bans = chat.access.bans
     if not bans.has_room_for(target, now):
         raise Refused(
@@ -74,7 +75,7 @@ def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, 
         )
     bans.put(new)
     covered = str(target) if new.is_named else ""
-    subject = f"{label} {term(now, until)}"
+    subject = f"{label} {term(made, until)}"
     chat.audit.add(now, by.person, "server ban", subject, reason=new.reason, covered=covered)
     banned = [other for other in matching(chat, target) if not other.operator]
     remote = sum(map(chat.peers.is_remote, banned))
@@ -123,6 +124,7 @@ def statistics(chat: Chat, now: float) -> list[str]:
         f"rooms {len(chat.rooms)}, {persistent} of them lasting",
         f"bans {len(chat.access.bans)}",
         f"open for {duration(now - since)}",
+        *([doubt] if (doubt := chat.believed.doubt(now)) else []),
     ]
 
 

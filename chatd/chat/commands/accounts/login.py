@@ -45,7 +45,7 @@ async def _login(call: Call) -> None:
     with typed_ahead(call, 1):
         nick, password = call.split(_LOGIN)
         check_no_account(call.person)
-        name = await chat.authentication.check_attempt(nick, session.address, call.now)
+        name = await chat.authentication.check_attempt(nick, session.address, call.now, session.way)
 
     async def attempt(password: str, now: float) -> Account:
         return await log_in(chat, session, nick, password, now)

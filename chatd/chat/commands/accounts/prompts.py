@@ -115,8 +115,10 @@ async def confirm(call: Call, account: Account) -> float:
         return call.now
 
     async def check(password: str, now: float) -> float:
-        nick, address = account.name.shown, call.session.address
-        await call.chat.authentication.authenticate(nick, password, address, now, call.person)
+        nick, session = account.name.shown, call.session
+        await call.chat.authentication.authenticate(
+            nick, password, session.address, now, session.person, session.way
+        )
         return now
 
     return await prove(call, f"Current password of {account.name}", check)

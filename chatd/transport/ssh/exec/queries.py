@@ -59,7 +59,8 @@ class Search(ExecCommand):
         else:
             rooms = [chat.find_room(query.room, outsider)]
             rules.check_entry(rooms[0], outsider, now)
-        entries, more = await chat.history.search(rooms, query.search, query.page)
+        searching = chat.history.search(rooms, query.search, query.page, outsider.person)
+        entries, more = await searching
         if self.ended:
             return
         style = TextStyle(timestamps="HH:MM", days=True, names_room=True)
