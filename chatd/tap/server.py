@@ -43,6 +43,7 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
 from chatd.transport.net.descriptors import raise_descriptor_limit
 from chatd.transport.net.listening import Listening
+from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
 from chatd.transport.security_log import report
 from chatd.transport.services.clock_watch import ClockWatch
@@ -106,6 +107,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         chat,
         clock,
         time.time,
+        Turns(clock),
         motd=options["motd"],
         budgets=LineBudgets(options["flood"], options["flood-per-address"]),
         operators=options["admin"],

@@ -13,6 +13,7 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import Rate
 from chatd.chat.ratelimit.line_budget import LineBudgets, Standing, rate_of_address
 from chatd.cluster.bus import State
+from chatd.transport.net.turns import Turns
 from chatd.transport.relay.stream import Stream
 from chatd.transport.relay.streams import StartProgram
 
@@ -37,8 +38,9 @@ class Relay(Protocol):
 class Host:
     """A server, as its ways in see it.
 
-    ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``budgets``
-    are how fast the lines of people and of addresses are accepted.  ``operators`` are the blobs
+    ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``turns`` ration
+    the input of all connections, and ``budgets`` are how fast the lines of people and of addresses
+    are accepted.  ``operators`` are the blobs
     of the ssh keys of operators.  ``relay`` is None on a server without a cluster, and for
     connections that must not be relayed again.
     """
@@ -46,6 +48,7 @@ class Host:
     chat: Chat
     clock: IReactorTime
     now: Callable[[], float]
+    turns: Turns
     motd: tuple[str, ...] = ()
     budgets: LineBudgets = field(
         default_factory=lambda: LineBudgets(Rate(), rate_of_address(Rate()))

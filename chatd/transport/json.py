@@ -35,7 +35,7 @@ from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import Stream
 from chatd.wire.json import requests
-from chatd.wire.json.codec import JsonCodec, encode
+from chatd.wire.json.codec import TOO_MUCH_REFUSED, JsonCodec, encode
 from chatd.wire.json.events import EventStyle, Fields, MessageStyle, entry_fields
 from chatd.wire.json.objects import BadObject, Object
 from chatd.wire.json.requests import ErrorCode
@@ -86,6 +86,12 @@ _ERRORS = {
 class _RemoteDoor:
     """The gate's interface for a relayed connection, whose real gate is at its edge."""
 
+    def pause(self) -> None:
+        """Do nothing: the stream is paused."""
+
+    def resume(self) -> None:
+        """Do nothing: the stream is resumed."""
+
     def reached(self) -> tuple[str, int]:
         """Return an empty address: it is unknown here."""
         return "", 0
@@ -114,7 +120,7 @@ class JsonProtocol(ProgramProtocol):
     """A connection of a program that speaks JSON."""
 
     def __init__(self, host: Host, arrival: Arrival) -> None:
-        super().__init__(host.clock, partial(JsonConversation, host, arrival))
+        super().__init__(host.clock, arrival.door, partial(JsonConversation, host, arrival))
 
 
 class JsonConversation(ProgramConversation[Object | BadObject]):
@@ -201,6 +207,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         """Carry out the request of an object."""
         if isinstance(request, BadObject):
             self._error(ErrorCode.BROKEN, request.sentence)
+            if request is TOO_MUCH_REFUSED:
+                self.close()
             return
         asked = requests.request_from(request.fields)
         session = self.session

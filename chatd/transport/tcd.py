@@ -101,7 +101,8 @@ class TcdProtocol(ProgramProtocol):
     """A connection of a client of the socket assignment."""
 
     def __init__(self, host: Host, arrival: Arrival, join_ids: JoinIds) -> None:
-        super().__init__(host.clock, partial(TcdConversation, host, arrival, join_ids))
+        begin = partial(TcdConversation, host, arrival, join_ids)
+        super().__init__(host.clock, arrival.door, begin)
 
 
 class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):

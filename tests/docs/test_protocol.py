@@ -45,6 +45,7 @@ from chatd.transport.gate.gate import Door, GateFactory, Way
 from chatd.transport.host import Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.net.outbox import StreamOutbox, as_stream
+from chatd.transport.net.turns import Turns
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
 from chatd.transport.ssh.acknowledgements import Acknowledgements
 from chatd.transport.ssh.protocol.interfaces import SshChannel
@@ -129,6 +130,12 @@ def as_written(data: bytes) -> str:
 
 class Door1134:
     """The address of a connection that did not come through the gate."""
+
+    def pause(self) -> None:
+        """Do nothing: a document is never read too fast."""
+
+    def resume(self) -> None:
+        """Do nothing: it was not paused."""
 
     def reached(self) -> tuple[str, int]:
         return "198.51.100.2", 1134
@@ -255,6 +262,7 @@ class Server:
                 chat,
                 self.clock,
                 lambda: NOON + self.clock.seconds(),
+                Turns(self.clock),
                 motd=(motd,) if motd else (),
                 operators=frozenset({OPERATORS_KEY}),
             )

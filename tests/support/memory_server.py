@@ -22,6 +22,7 @@ from chatd.store.memory import MemoryStore
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
 from chatd.transport.host import Host
+from chatd.transport.net.turns import TURN_SECONDS, Turns
 from chatd.transport.relay.streams import Streams
 from chatd.transport.ways import ways_in
 from tests.support.cluster.chat_cluster import ClusterStore
@@ -53,6 +54,22 @@ class FakeTransport(StringTransport):
     def paused(self) -> bool:
         """Whether the server has stopped reading."""
         return bool(self.producerState == "paused")
+
+
+class BusyWork:
+    """Input that takes all the time of a turn to handle, as a flood's does."""
+
+    due = 0.0
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def step(self) -> bool:
+        self.clock.rightNow += TURN_SECONDS
+        return False
+
+    def failed(self) -> None:
+        raise AssertionError("it cannot fail")
 
 
 class ClientConnection:
@@ -146,6 +163,7 @@ class MemoryServer:
             self.chat,
             self.clock,
             self.clock.seconds,
+            Turns(self.clock),
             motd=motd,
             budgets=LineBudgets(flood, flood_per_address),
             operators=operators,
@@ -164,6 +182,10 @@ class MemoryServer:
 
     def _schedule(self, step: Callable[[], None]) -> None:
         self.clock.callLater(0, step)
+
+    def spends_turn(self) -> None:
+        """Use up the time of this turn: input that comes now is handled in the next one."""
+        self.host.turns.begin(BusyWork(self.clock))
 
     def end_turn(self) -> None:
         """End the reactor's turn."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chatd.chat.ratelimit.line_budget import Standing
+from chatd.transport.conversation.connection import Input
 from chatd.transport.conversation.conversation import Conversation
 
 
-class Doorkeeper(Protocol):
+class Doorkeeper(Input, Protocol):
     """The gate's interface to a way in, once the connection has been handed over."""
 
     def reached(self) -> tuple[str, int]:

@@ -28,8 +28,10 @@ from chatd.transport.host import Host
 
 #: Seconds of silence after which a request that lacks only its end counts as complete.
 SILENCE_SECONDS = 0.3
-#: Pending requests beyond which nothing more is read.
+#: Pending requests, and bytes of input with pending requests in them, beyond which nothing more is
+#: read.  Once they are parsed they may take twenty times the memory.
 REQUESTS = 500
+REQUEST_BYTES = 64 * 1024
 
 _Request = TypeVar("_Request")
 
@@ -52,6 +54,7 @@ class ProgramConversation(Generic[_Request]):
         self.session: Session | None = None
         self.closed = False
         self._requests: deque[_Request] = deque()
+        self._pending_bytes = 0  # received since none was pending
         self._working = False
         self._paused = False
         self._input_ended = False
@@ -181,7 +184,9 @@ class ProgramConversation(Generic[_Request]):
             return
         self._requests += self.read(data)
         self._go_on()
-        if len(self._requests) > REQUESTS and not self._paused:
+        self._pending_bytes = self._pending_bytes + len(data) if self._requests else 0
+        too_many = len(self._requests) > REQUESTS or self._pending_bytes > REQUEST_BYTES
+        if too_many and not self._paused:
             self._paused = True
             self.set_reading(False)
         self._await_silence()
@@ -260,6 +265,7 @@ class ProgramConversation(Generic[_Request]):
         self._working = False
         if self._requests or self.closed:
             return
+        self._pending_bytes = 0
         if self._paused:
             self._paused = False
             self.set_reading(True)

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Protocol as Interface
+from typing import Protocol
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol, IProtocol
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,6 +25,7 @@ from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL, Admission
+from chatd.transport.gate.paced_input import PacedInput
 from chatd.transport.host import Host
 from chatd.transport.net.dual_stack import unmapped
 from chatd.transport.net.outbox import as_stream, prepare_socket
@@ -91,7 +92,7 @@ def _refusal(data: bytes) -> bytes | None:
     return HTTP_REFUSAL if http else b""
 
 
-class Way(Interface):
+class Way(Protocol):
     """A way in, as the gate sees it."""
 
     @property
@@ -156,12 +157,13 @@ class GateFactory(Factory):
 
 
 @implementer(IHalfCloseableProtocol)
-class Gate(Protocol):
+class Gate(PacedInput):
     """One connection, before and after its protocol is known."""
 
     _log = Logger()
 
     def __init__(self, door: Door, address: str) -> None:
+        super().__init__(door.host.turns)
         self._door = door
         self._address = address
         self._admitted = False
@@ -231,7 +233,7 @@ class Gate(Protocol):
         self._deadline = None
         self._refuse("too-slow", b"Your client was too slow to say what it speaks.\r\n")
 
-    def dataReceived(self, data: bytes) -> None:
+    def handle(self, data: bytes) -> None:
         """Pass bytes on, or learn from them."""
         if self._way is not None and not self._unchecked:
             self._way.dataReceived(data)
@@ -263,7 +265,7 @@ class Gate(Protocol):
                     self._address = source.host
                 self._enter()
                 if rest:
-                    self.dataReceived(rest)
+                    self.handle(rest)
 
     def _sense(self) -> None:
         """Find the way in that recognises these bytes, or pass them to it if it is known."""
@@ -372,7 +374,7 @@ class Gate(Protocol):
 
     # After that -----------------------------------------------------------------------------------
 
-    def readConnectionLost(self) -> None:
+    def handle_end(self) -> None:
         """Pass on that the client will send nothing more."""
         if self._data and not self._ended:
             if self._way is None:
@@ -393,6 +395,7 @@ class Gate(Protocol):
         """Stop counting the connection, and pass on that it is gone."""
         self._stop_timers()
         self._ended = True
+        self.forget_input()
         if self._admitted:
             self._admitted = False
             self._door.admission.leave(self._address)

@@ -221,6 +221,7 @@ class Shell:
         return Terminal(
             self._conversation,
             host.clock,
+            host.turns,
             terminal.columns,
             terminal.rows,
             colours=can.depth,
