@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from configparser import RawConfigParser
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,7 +171,8 @@ def test_the_filter_knows_the_lines_of_one_of_several_processes() -> None:
     assert blocked(of_process) == ["192.0.2.1"]
 
 
-def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> None:
+def turned_away() -> str:
+    """Return the log of a server on which one connects too often, and one is banned."""
     server = MemoryServer("line", per_address=PerAddress(1, 100))
     server.chat.access.bans.put(
         Ban(Target(Kind.ADDRESS, "198.51.100.9"), "", "root", 0.0, None, "")
@@ -182,12 +182,15 @@ def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> N
             server.connects(address)
         for report in server.reports:
             security_log.report(report)
-    assert [(each.address, each.why) for each in server.reports] == [  # type: ignore[union-attr]
-        ("192.0.2.1", "too-many-connections"),
-        ("198.51.100.9", "banned"),
-    ]
-    assert blocked(log.getvalue()) == []
-    assert blocked(log.getvalue(), "aggressive") == ["192.0.2.1", "198.51.100.9"]
+    return log.getvalue()
+
+
+def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> None:
+    log = turned_away()
+    assert "refused addr=192.0.2.1 why=too-many-connections way=line" in log
+    assert "refused addr=198.51.100.9 why=banned way=line" in log
+    assert blocked(log) == []
+    assert blocked(log, "aggressive") == ["192.0.2.1", "198.51.100.9"]
 
 
 @pytest.mark.parametrize(
@@ -221,17 +224,17 @@ def test_nobody_gets_another_address_blocked_by_what_they_send(nick: str) -> Non
         assert "198.51.100.1" not in blocked(log.getvalue(), mode)
 
 
-def test_fail2ban_reads_the_log_with_the_filter(tmp_path: Path) -> None:
-    """It runs where fail2ban is installed."""
-    program = shutil.which("fail2ban-regex")
-    if program is None:
-        pytest.skip("fail2ban-regex is not installed")
+@pytest.mark.parametrize("mode", ["normal", "aggressive"])
+def test_fail2ban_reads_the_log_with_the_filter(
+    tmp_path: Path, client: Callable[[str], str], mode: str
+) -> None:
     log = tmp_path / "chatd.log"
-    text = attacked()
+    text = attacked() + turned_away()
     log.write_text(text, encoding="utf-8")
-    command = [program, "--out", "ip", str(log), str(FILTER)]
+    found = f"{FILTER}[mode={mode}]"
+    command = [client("fail2ban-regex"), "--out", "ip", str(log), found]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == blocked(text), done.stderr
+    assert done.stdout.split() == blocked(text, mode), done.stderr
 
 
 # Lines of ssh -------------------------------------------------------------------------------------
