@@ -128,7 +128,7 @@ class Conversation:
         self._goodbye_bytes = 0
         self._prompt = Prompt()
         self._handover: Handover | None = None
-        self._flood_control = FloodControl(host, self.advance, budget, self.deliver)
+        self._flood_control = FloodControl(host, self, budget)
 
     # Client: called by the chat -------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -33,26 +33,30 @@ def _sender(host: Host, account: str, address: str, operator: bool) -> Sender:
     return Sender(account, address, host.standing(account, operator=operator))
 
 
-class FloodControl:
-    """Decides whether the next line may be sent; if not, calls ``go_on`` when it may.
+class Limited(Protocol):
+    """A conversation or a command whose lines are limited."""
 
-    :param budget: that of the connection; a new one unless it is shared.
-    :param warn: shows a notice of the limit to the user, once until `calm`; None: nobody reads it.
+    def advance(self) -> None:
+        """Continue: the next line may be sent."""
+
+    def deliver(self, notice: Notice) -> None:
+        """Show a notice to the user, if there is one."""
+
+
+class FloodControl:
+    """Decides whether the next line may be sent; if not, calls ``limited.advance`` when it may.
+
+    The user is notified of the limit once until `calm`.
+
+    :param budget: that of the connection, if several channels share it.
     """
 
-    __slots__ = ("_budget", "_call", "_go_on", "_host", "_paid", "_reservation", "_warn", "_warned")
+    __slots__ = ("_budget", "_call", "_host", "_limited", "_paid", "_reservation", "_warned")
 
-    def __init__(
-        self,
-        host: Host,
-        go_on: Callable[[], None],
-        budget: LineBudget | None = None,
-        warn: Callable[[Notice], None] | None = None,
-    ) -> None:
+    def __init__(self, host: Host, limited: Limited, budget: LineBudget | None = None) -> None:
         self._host = host
-        self._go_on = go_on
-        self._budget = budget or LineBudget(host.budgets)
-        self._warn = warn
+        self._limited = limited
+        self._budget = budget  # made with the first line: most people only listen
         self._call: IDelayedCall | None = None
         self._reservation: Reservation | None = None
         self._paid = False  # a line may be sent: it has waited for its tokens
@@ -66,6 +70,8 @@ class FloodControl:
             self._paid = False
             return False
         clock = self._host.clock
+        if self._budget is None:
+            self._budget = LineBudget(self._host.budgets)
         reservation = self._budget.reserve(sender, clock.seconds())
         if not reservation.wait:
             return False
@@ -73,9 +79,9 @@ class FloodControl:
         self._call = clock.callLater(reservation.wait, self._turn)
         if reservation.of_address:
             self._host.chat.alerts.line_waits(sender.address, clock.seconds())
-        if self._warn is not None and not self._warned:
+        if not self._warned:
             self._warned = True
-            self._warn(Notice(self._warning(of_address=reservation.of_address)))
+            self._limited.deliver(Notice(self._warning(of_address=reservation.of_address)))
         return True
 
     def _warning(self, *, of_address: bool) -> str:
@@ -94,7 +100,7 @@ class FloodControl:
     def _turn(self) -> None:
         self._call = self._reservation = None
         self._paid = True
-        self._go_on()
+        self._limited.advance()
 
     def calm(self) -> None:
         """Warn again the next time: no line is pending any longer."""

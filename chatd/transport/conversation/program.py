@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat.events import Refused
+from chatd.chat.events import Notice, Refused
 from chatd.chat.fanout.log import Style
 from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
 from chatd.chat.model.entities import Session
@@ -59,7 +59,7 @@ class ProgramConversation(Generic[_Request]):
         self._paused = False
         self._input_ended = False
         self._silence: IDelayedCall | None = None
-        self._flood_control = FloodControl(host, self._go_on)
+        self._flood_control = FloodControl(host, self)
 
     # For each way in to override ------------------------------------------------------------------
 
@@ -272,6 +272,13 @@ class ProgramConversation(Generic[_Request]):
             self._await_silence()
         if self._input_ended and not self.outbox.full:
             self.close()
+
+    def advance(self) -> None:
+        """Continue: flood control lets the next request through."""
+        self._go_on()
+
+    def deliver(self, notice: Notice) -> None:
+        """Do nothing: a program is not told that it is fast."""
 
     def _sender(self) -> Sender:
         """Return who sends the requests; before they enter nothing is known but the address."""

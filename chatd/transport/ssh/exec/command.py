@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.chat.entry import entrance
-from chatd.chat.events import Refused
+from chatd.chat.events import Notice, Refused
 from chatd.chat.model.client import Relayed
 from chatd.chat.ratelimit.line_budget import LineBudget
 from chatd.transport.channel import Channel
@@ -76,7 +76,7 @@ class ExecCommand:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.ended = False
-        self.flood_control = FloodControl(call.host, self._go_on, call.budget)
+        self.flood_control = FloodControl(call.host, self, call.budget)
         self._started = False
 
     def start(self) -> None:
@@ -89,7 +89,11 @@ class ExecCommand:
         sender = sender_of_visitor(self.call.host, self.call.visitor)
         return self.flood_control.must_wait(sender)
 
-    def _go_on(self) -> None:
+    def deliver(self, notice: Notice) -> None:
+        """Do nothing: a command writes nothing but its result."""
+
+    def advance(self) -> None:
+        """Begin, or continue with the next line: flood control lets it through."""
         if self._started:
             self.attempt(self.line_may_go)
         else:
