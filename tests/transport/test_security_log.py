@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import globalLogPublisher, textFileLogObserver
+from twisted.logger import Logger, globalLogPublisher, textFileLogObserver
 
 from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.chat.ratelimit.reports import Flood, SecurityReport, TurnedAway, WrongSecret
@@ -24,6 +24,7 @@ from chatd.chat.text.names import Name
 from chatd.transport import security_log
 from chatd.transport.gate.admission import PerAddress
 from tests import ROOT
+from tests.conftest import LoggedFailures
 from tests.support.memory_server import MemoryServer
 from tests.support.ssh.clients import SshClient, SshServer
 
@@ -124,7 +125,7 @@ def blocked(log: str, mode: str = "normal") -> list[str]:
 
 def _without_time(line: str) -> str:
     """Return a line as fail2ban matches it: the time that it has found is cut out."""
-    return re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", "", line)
+    return re.sub(r"^(\W{0,2})\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", r"\1", line)
 
 
 def has_account(server: MemoryServer) -> None:
@@ -193,13 +194,39 @@ def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> N
     assert blocked(log, "aggressive") == ["192.0.2.1", "198.51.100.9"]
 
 
+def test_the_filter_knows_the_lines_of_the_journal() -> None:
+    with logged() as log:
+        security_log.report(WrongSecret("192.0.2.1", "ssh", account="ada"))
+    assert blocked(f"host twist[4321]: {log.getvalue()}") == ["192.0.2.1"]
+
+
+FORGED = (
+    "2030-01-01T12:00:00+0000 [chatd.transport.security_log#info] "
+    "auth-fail addr=198.51.100.1 account=a way=b"
+)
+
+
+def test_the_message_of_an_exception_in_a_traceback_gets_nobody_blocked(
+    logged_failures: LoggedFailures,
+) -> None:
+    with logged() as log:
+        try:
+            raise ValueError(f"x\n{FORGED}\nhost twist[4321]: {FORGED}")
+        except ValueError:
+            Logger().failure("a bug")
+    assert logged_failures.flush(ValueError)
+    assert FORGED in log.getvalue()
+    for journal in ("", "host twist[4321]: "):
+        for line in log.getvalue().splitlines():
+            assert blocked(f"{journal}{line}") == []
+
+
 @pytest.mark.parametrize(
     "nick",
     [
         "x] auth-fail addr=198.51.100.1 account=ada way=ssh",
         "[chatd.transport.security_log#info] auth-fail addr=198.51.100.1 account=a way=b",
-        "\n2030-01-01T12:00:00+0000 [chatd.transport.security_log#info] "
-        "auth-fail addr=198.51.100.1 account=a way=b",
+        f"\n{FORGED}",
     ],
 )
 def test_nobody_gets_another_address_blocked_by_what_they_send(nick: str) -> None:
