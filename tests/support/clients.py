@@ -26,6 +26,7 @@ CLIENTS = {
     "Xvfb": (("Xvfb",), "xvfb"),
     "xdotool": (("xdotool",), "xdotool"),
     "fail2ban-regex": (("fail2ban-regex",), "fail2ban"),
+    "faketime": (("faketime",), "faketime"),
 }
 
 #: The same for modules of Python.

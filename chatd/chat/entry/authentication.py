@@ -64,7 +64,7 @@ class Authenticator:
         :raises Refused: ``bad-nick``, ``no-such-account``, ``no-password``, ``too-fast``.
         """
         await self._accounts.load()
-        name = names.nick(nick)
+        name = names.existing(nick)
         account = self._accounts.get(name.key)
         if account is None and self._checker is None:
             raise Refused("no-such-account", f"There is no account {name}; /register makes one.")

@@ -28,7 +28,7 @@ from chatd.chat.events import Change, KeptEvent, RoomEvent
 from chatd.chat.store import NotStoredError, StoreObserver
 from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
-from chatd.store.sqlite import queries, schema
+from chatd.store.sqlite import disk, queries, schema
 from chatd.store.sqlite.jobs import DropRoom, DropRoomsBut, Job, Limit, Post, Put, Read, Writer
 from chatd.store.sqlite.readers import Query, ReadThread, SearchThread
 from chatd.store.threads.main_thread import MainThread
@@ -368,4 +368,4 @@ def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> float
     except OSError as error:
         raise StoreError(f"{error.strerror}: {error.filename}") from None
     except (sqlite3.Error, schema.SchemaError) as error:
-        raise StoreError(f"{path}: {error}") from None
+        raise StoreError(f"{path}: {disk.explained(error, path.parent)}") from None

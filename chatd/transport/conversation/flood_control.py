@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -33,37 +33,36 @@ def _sender(host: Host, account: str, address: str, operator: bool) -> Sender:
     return Sender(account, address, host.standing(account, operator=operator))
 
 
-class Limited(Protocol):
-    """A conversation or a command whose lines are limited."""
-
-    def advance(self) -> None:
-        """Continue: the next line may be sent."""
-
-    def deliver(self, notice: Notice) -> None:
-        """Show a notice to the user, if there is one."""
-
-
 class FloodControl:
-    """Decides whether the next line may be sent; if not, calls ``limited.advance`` when it may.
+    """Decides whether the next line may be sent, and calls back when it may.
 
-    The user is notified of the limit once until `calm`.
+    It knows its connection only while a line waits: the connection has it, and not the other way.
 
     :param budget: that of the connection, if several channels share it.
     """
 
-    __slots__ = ("_budget", "_call", "_host", "_limited", "_paid", "_reservation", "_warned")
+    __slots__ = ("_budget", "_call", "_host", "_paid", "_reservation", "_warned")
 
-    def __init__(self, host: Host, limited: Limited, budget: LineBudget | None = None) -> None:
+    def __init__(self, host: Host, budget: LineBudget | None = None) -> None:
         self._host = host
-        self._limited = limited
         self._budget = budget  # made with the first line: most people only listen
         self._call: IDelayedCall | None = None
         self._reservation: Reservation | None = None
         self._paid = False  # a line may be sent: it has waited for its tokens
         self._warned = False
 
-    def must_wait(self, sender: Sender) -> bool:
-        """Return whether the next line has to wait; otherwise it counts as sent."""
+    def must_wait(
+        self,
+        sender: Sender,
+        go_on: Callable[[], None],
+        warn: Callable[[Notice], None] | None = None,
+    ) -> bool:
+        """Return whether the next line has to wait; otherwise it counts as sent.
+
+        :param go_on: called when the line may be sent.
+        :param warn: shows a notice of the limit to the user, once until `calm`; None: there is no
+            user who reads it.
+        """
         if self._call is not None:
             return True
         if self._paid:
@@ -76,12 +75,12 @@ class FloodControl:
         if not reservation.wait:
             return False
         self._reservation = reservation
-        self._call = clock.callLater(reservation.wait, self._turn)
+        self._call = clock.callLater(reservation.wait, self._turn, go_on)
         if reservation.of_address:
             self._host.chat.alerts.line_waits(sender.address, clock.seconds())
-        if not self._warned:
+        if warn is not None and not self._warned:
             self._warned = True
-            self._limited.deliver(Notice(self._warning(of_address=reservation.of_address)))
+            warn(Notice(self._warning(of_address=reservation.of_address)))
         return True
 
     def _warning(self, *, of_address: bool) -> str:
@@ -97,10 +96,10 @@ class FloodControl:
             "and none is lost."
         )
 
-    def _turn(self) -> None:
+    def _turn(self, go_on: Callable[[], None]) -> None:
         self._call = self._reservation = None
         self._paid = True
-        self._limited.advance()
+        go_on()
 
     def calm(self) -> None:
         """Warn again the next time: no line is pending any longer."""

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat.events import Notice, Refused
+from chatd.chat.events import Refused
 from chatd.chat.fanout.log import Style
 from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
 from chatd.chat.model.entities import Session
@@ -59,7 +59,7 @@ class ProgramConversation(Generic[_Request]):
         self._paused = False
         self._input_ended = False
         self._silence: IDelayedCall | None = None
-        self._flood_control = FloodControl(host, self)
+        self._flood_control = FloodControl(host)
 
     # For each way in to override ------------------------------------------------------------------
 
@@ -220,8 +220,9 @@ class ProgramConversation(Generic[_Request]):
         self._flood_control.stop()
         self.outbox.forget()
         self.connection_lost()
-        if self.session is not None:
-            self.host.chat.leave(self.session, "", self.host.now())
+        session, self.session = self.session, None
+        if session is not None:
+            self.host.chat.leave(session, "", self.host.now())
 
     def _await_silence(self) -> None:
         """Complete a request after a silence, which does not count while reading is paused."""
@@ -255,7 +256,7 @@ class ProgramConversation(Generic[_Request]):
     async def _work(self) -> None:
         """Process the pending requests."""
         while self._requests and not (self.closed or self.outbox.full):
-            if self._flood_control.must_wait(self._sender()):
+            if self._flood_control.must_wait(self._sender(), self._go_on):
                 break
             request = self._requests.popleft()
             try:
@@ -272,13 +273,6 @@ class ProgramConversation(Generic[_Request]):
             self._await_silence()
         if self._input_ended and not self.outbox.full:
             self.close()
-
-    def advance(self) -> None:
-        """Continue: flood control lets the next request through."""
-        self._go_on()
-
-    def deliver(self, notice: Notice) -> None:
-        """Do nothing: a program is not told that it is fast."""
 
     def _sender(self) -> Sender:
         """Return who sends the requests; before they enter nothing is known but the address."""

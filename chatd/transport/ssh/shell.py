@@ -299,4 +299,5 @@ class Shell:
         self._delivery.forget()
         if self._terminal is not None:
             self._terminal.stop()
+            self._terminal = None
         self._conversation.connection_lost()
