@@ -84,8 +84,14 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
 
 
 def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
-    """Return the protocol of one connection."""
-    made: IProtocol = ssh.buildProtocol(ArrivalAddress(arrival))
+    """Return the protocol of one connection.
+
+    Clients that wait for the server to speak (ssh-keyscan) have been sent the gate's probe, which
+    has to end like a line to be skipped by them.
+    """
+    made = ssh.buildProtocol(ArrivalAddress(arrival))
+    if arrival.probed:
+        made.lines_before_version = b"\r\n"
     return made
 
 

@@ -71,7 +71,7 @@ def test_a_pause_in_the_middle_of_a_chunk_holds_the_rest() -> None:
 def test_a_resume_in_the_middle_of_a_piece_hands_over_the_next_one_after_it() -> None:
     server = MemoryServer()
     recorder = Recorder(server)
-    inside = []
+    inside: list[bytes] = []
 
     def handle(data: bytes) -> None:
         assert not inside
