@@ -14,10 +14,12 @@ from contextlib import suppress
 from chatd.chat.delivery.history import History
 from chatd.chat.delivery.posting import Posting
 from chatd.chat.delivery.unacknowledged import Unacknowledged
+from chatd.chat.entry.alerts import Alerts
 from chatd.chat.entry.authentication import Authenticator
 from chatd.chat.entry.detached import DetachedSession, DetachedSessions
 from chatd.chat.entry.entrance import Entrance, Visitor
 from chatd.chat.entry.nicks import NickRegistry
+from chatd.chat.entry.room_keys import RoomKeys
 from chatd.chat.events import (
     Joined,
     Left,
@@ -75,8 +77,11 @@ class Chat:
         self._expire_later = environment.expire_later
         self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
         self.authentication = Authenticator(
-            self.people, self.accounts, environment.hasher, environment.checker
+            self.people, self.accounts, environment.hasher, environment.checker, environment.report
         )
+        self.report = environment.report
+        self.room_keys = RoomKeys(environment.report)
+        self.alerts = Alerts(self.people, peers, environment.report)
         self.detached = DetachedSessions(
             self.history,
             environment.make_token,
@@ -90,7 +95,14 @@ class Chat:
         self.audit = AuditLog(store, incarnation if peers.is_clustered else "")
         self.opened: float | None = None
         self.entrance = Entrance(
-            self.people, self.accounts, self.nicks, self.detached, self.profiles, self.access, peers
+            self.people,
+            self.accounts,
+            self.nicks,
+            self.detached,
+            self.profiles,
+            self.access,
+            peers,
+            environment.report,
         )
         self.unacknowledged = Unacknowledged(
             self.people, self._schedule, is_clustered=peers.is_clustered
@@ -130,6 +142,9 @@ class Chat:
         )
         account = session.person.account
         self.peers.person_changed(session.person)
+        if session.person.effective_account is None and len(session.person.sessions) == 1:
+            opened = self.opened if self.opened is not None else now
+            self.alerts.guest_came(visitor.address, opened, now)
         if account is not None:
             self.authentication.owner_logged_in(account, visitor.address)
             if listens:  # at the end of the turn, so that it comes after the greeting
@@ -245,7 +260,9 @@ class Chat:
 
         :raises Refused: ``bad-nick``, ``nick-taken``, ``banned`` or ``away``.
         """
-        name = names.nick(text)
+        name = names.existing(text)
+        if name.key != person.account:  # an account has its nick since earlier versions
+            names.nick(text, staff=person.operator)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
         self.nicks.check_owner(name, person)
@@ -320,7 +337,7 @@ class Chat:
         """Make a person a member of a room, opened if necessary, and give it the focus.
 
         :raises Refused: ``bad-room``, ``too-many-rooms``, and as
-            `chatd.chat.model.rules.check_entry`.
+            `chatd.chat.entry.room_keys.RoomKeys.check_entry`.
         """
         person, name = session.person, names.room(text)
         room = self.rooms.get(name.key)
@@ -338,7 +355,7 @@ class Chat:
                 self.persistent.make_persistent(room, person)
             self.peers.room_changed(room)
         else:
-            rules.check_entry(room, session, now, key)
+            self.room_keys.check_entry(room, session, key, now)
             role = room.roles.get(person.account or "", Role.MEMBER)
         room.add(person, role)
         person.rooms[name.key] = room

@@ -15,6 +15,32 @@ LINE_BYTES = 4096
 #: one paste of 64 KiB.  Beyond it nothing more is read from the connection.
 PASTE_BYTES = 64 * 1024
 
+#: The lines that all guests of one address may send together, as a multiple of what one person may:
+#: a household or a small team writes unhindered, and a laptop with a hundred connections is four
+#: people.  Established accounts of the address have as much beside it.
+LINES_PER_ADDRESS = 4
+#: Entries in each table of line budgets, of accounts and of addresses: some 250 bytes each.
+LINE_BUDGETS = 10_000
+
+#: Lines of one address that had to wait within so many seconds, from which on that is a flood, of
+#: which operators are warned: a class that begins to talk has some tens.  They are warned again of
+#: the same address after five minutes.  Addresses that are watched, some 200 bytes each.
+FLOOD_LINES = 100
+FLOOD_SECONDS = 60.0
+FLOOD_WARNING_SECONDS = 5 * 60.0
+ADDRESSES_WATCHED = 1000
+#: Guests who come in within a minute, from which on they are a wave: a class or two have fewer.  On
+#: a server with many people it is a tenth of those who are here, but no more than are counted.
+#: After its start a server expects everybody back at once.
+WAVE_GUESTS = 100
+WAVE_SHARE = 10
+WAVE_COUNTED = 2000
+WAVE_QUIET_SECONDS = 5 * 60.0
+
+#: Seconds after its registration from which an account is established: its owner goes before guests
+#: where capacity is tight.  Who registers accounts for a flood has to wait a day for that.
+ESTABLISHED_SECONDS = 24 * 60 * 60
+
 #: A nick.  IRC networks give 9 to 30, ssh-chat 15; names in many scripts need the room.
 NICK_LENGTH = 24
 

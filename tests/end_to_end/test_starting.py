@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from chatd.transport.gate.admission import FULL
+from chatd.transport.gate.admission import FULL, RESERVE
 from chatd.transport.net.descriptors import OTHERS
 from tests.support.callers import Netcat
 from tests.support.served import PATIENCE, Served
@@ -137,12 +137,13 @@ class Limited(Served):
 def test_with_few_open_files_as_many_come_in_as_fit_and_others_are_told(tmp_path: Path) -> None:
     options = ("--per-address", "none", "--data", str(tmp_path / "data"))
     possible, callers = Limited.files - OTHERS, []
+    guests = possible - possible // (RESERVE + 1)  # the others are for those who prove who they are
     with Limited(tmp_path, ["line"], options) as server, ExitStack() as stack:
         server.wait_for(f"the system allows {Limited.files}: {possible} people may come")
         for number in range(2 * Limited.files):
             caller = stack.enter_context(Netcat(server.port("line")))
             callers.append(caller)
-            if number < possible:
+            if number < guests:
                 caller.greeted()
             else:
                 assert FULL in caller.hears_the_end()

@@ -20,7 +20,7 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     """
     check_no_account(session.person)
     account = await chat.authentication.authenticate(
-        nick, password, session.address, now, session.person
+        nick, password, session.address, now, session.person, session.way
     )
     owner = account.name.key
     identity = Identity(owner, owner, session.fingerprint, session.address)

@@ -421,10 +421,10 @@ class Session:
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  A session that does not listen is
     send-only.  ``private`` are the last of the ``private_count`` private messages that it was sent.
-    ``address`` and ``fingerprint`` are those of this connection, ``operator`` whether it proved to
-    be an operator's; ``replaying`` is what a resumed session has still to be shown,
-    ``pending_lines`` are its lines that are not stored yet; ``relay_to`` relays the connection to
-    another server, where that is possible.
+    ``address``, ``fingerprint`` and ``way`` (the name of its way in) are those of this connection,
+    ``operator`` whether it proved to be an operator's; ``replaying`` is what a resumed session has
+    still to be shown, ``pending_lines`` are its lines that are not stored yet; ``relay_to`` relays
+    the connection to another server, where that is possible.
     """
 
     __slots__ = (
@@ -443,6 +443,7 @@ class Session:
         "replaying",
         "send",
         "unread",
+        "way",
     )
 
     def __init__(self, person: Person, client: Client, *, listens: bool = True) -> None:
@@ -457,6 +458,7 @@ class Session:
         self.private_count = 0
         self.address = ""
         self.fingerprint: str | None = None
+        self.way = ""
         self.replaying: Replay | None = None
         self.relay_to: RelayTo | None = None
         self.operator = False

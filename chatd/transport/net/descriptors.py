@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from typing import Protocol
 
 from twisted.logger import Logger
 
@@ -12,26 +13,38 @@ _log = Logger()
 OTHERS = 64
 
 
-def allowed_connections(most: int, reserve: int) -> int:
-    """Return how many connections this process may have, at most ``most``.
+class Capacity(Protocol):
+    """The connections that a server would have."""
 
-    The limit on open files is raised as far as the system allows.  If that does not suffice for
-    these connections and a ``reserve``, the number is what fits, and a warning says so: otherwise
-    connections beyond it would be closed without a word, those of operators as well.
+    @property
+    def capacity(self) -> int:
+        """How many there may be."""
+
+    @property
+    def people(self) -> int:
+        """How many there may be, without those of operators."""
+
+
+def allowed_connections(option: int, wished: Capacity) -> int:
+    """Return how many people may be connected, at most those that are wished for.
+
+    The limit on open files is raised as far as the system allows.  If that does not suffice, the
+    number is what fits, and a warning says so: otherwise connections beyond it would be closed
+    without a word, those of operators as well.  ``option`` is what --max-connections says.
     """
-    wanted = most + reserve + OTHERS
+    wanted = wished.capacity + OTHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return most
+        return wished.people
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed == wanted:
-        return most
-    possible = min(most, max(1, allowed - OTHERS))
+        return wished.people
+    possible = min(wished.people, max(1, allowed - OTHERS))
     _log.warn(
-        "--max-connections {most} needs {wanted} open files, the system allows {allowed}: "
+        "--max-connections {option} needs {wanted} open files, the system allows {allowed}: "
         "{possible} people may come; raise it with LimitNOFILE= or ulimit -n",
-        most=most,
+        option=option,
         wanted=wanted,
         allowed=allowed,
         possible=possible,
