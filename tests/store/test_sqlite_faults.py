@@ -41,9 +41,7 @@ def served_to_kill(folder: Path) -> Iterator[Served]:
         server.kill()
 
 
-def twistd(
-    folder: Path, *options: str, patience: float = PATIENCE
-) -> subprocess.CompletedProcess[str]:
+def twistd(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a twistd that is to end by itself, or to become a daemon."""
     command = [
         str(Path(sys.executable).with_name("twistd")),
@@ -58,13 +56,13 @@ def twistd(
         env={**os.environ, "HOME": str(folder)},
         capture_output=True,
         text=True,
-        timeout=patience,
+        timeout=PATIENCE,
     )
 
 
-def refusal_to_start(folder: Path, patience: float = PATIENCE) -> str:
+def refusal_to_start(folder: Path) -> str:
     """Return the sentence of a server that refuses to start."""
-    done = twistd(folder, "-n", "--pidfile=", patience=patience)
+    done = twistd(folder, "-n", "--pidfile=")
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert "Traceback" not in said
@@ -241,7 +239,7 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
     with closing(sqlite3.connect(database)) as opened:
         opened.execute("CREATE TABLE recipe (title TEXT)")
     before = file_contents(tmp_path)
-    refusal_to_start(tmp_path, patience=5)
+    refusal_to_start(tmp_path)
     assert file_contents(tmp_path) == before
 
 
@@ -356,7 +354,7 @@ def test_a_daemon_that_does_not_start_says_why(tmp_path: Path) -> None:
     database.parent.mkdir()
     garbage(database)
     options = (f"--pidfile={tmp_path / 'pid'}", f"--logfile={tmp_path / 'log'}")
-    done = twistd(tmp_path, *options, patience=5)
+    done = twistd(tmp_path, *options)
     assert done.returncode == 1
     assert "file is not a database" in done.stdout + done.stderr
     assert not (tmp_path / "pid").exists()
