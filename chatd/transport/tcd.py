@@ -106,7 +106,8 @@ class TcdProtocol(ProgramProtocol):
     """A connection of a client of the socket assignment."""
 
     def __init__(self, host: Host, arrival: Arrival, join_ids: JoinIds) -> None:
-        super().__init__(host.clock, partial(TcdConversation, host, arrival, join_ids))
+        begin = partial(TcdConversation, host, arrival, join_ids)
+        super().__init__(host.clock, arrival.door, begin)
 
 
 class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
@@ -193,7 +194,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         room, nick = _without_blanks(asked), _without_blanks(client_name)
         newcomer = self.session is None
         if self.session is None:
-            visitor = Visitor(nick, self.arrival.address)
+            visitor = Visitor(nick, self.arrival.address, way="tcd")
             session, _ = await host.chat.enter(visitor, self, now, exactly=True)
             if self.closed:
                 host.chat.leave(session, "", now)
@@ -210,7 +211,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
 
     def _join_as(self, session: Session, nick: str, room: str, asked: str, now: float) -> None:
         host = self.host
-        if names.nick(nick).key != session.person.name.key:
+        if names.existing(nick).key != session.person.name.key:
             raise Refused("nick-taken", f"This connection is {session.person.nick}.")
         key = names.room(room).key
         before = session.person.rooms.get(key)

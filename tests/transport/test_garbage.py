@@ -11,6 +11,7 @@ import pytest
 
 from chatd.chat import events
 from chatd.chat.limits import Rate
+from chatd.chat.ratelimit import reports
 from chatd.wire.ssh import string, uint32
 from tests.support.all_clients.clients import TELNET
 from tests.support.cluster.server_cluster import ServerCluster
@@ -50,12 +51,13 @@ def garbage(connect: Callable[[], None], connections: int = CONNECTIONS) -> Coun
 
 
 def _objects() -> Counter[str]:
-    """Count the server's own objects, except for the events that its history keeps."""
+    """Count the server's own objects, except for the events and reports that a test keeps."""
     kinds = [type(each) for each in gc.get_objects()]
     return Counter(
         kind.__qualname__
         for kind in kinds
-        if kind.__module__.startswith("chatd.") and kind.__module__ != events.__name__
+        if kind.__module__.startswith("chatd.")
+        and kind.__module__ not in (events.__name__, reports.__name__)
     )
 
 

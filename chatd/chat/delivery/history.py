@@ -12,7 +12,7 @@ from chatd.chat.model.entities import Person, Room
 from chatd.chat.store import Store
 from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery
-from chatd.chat.text.sanitizing import cut, safe
+from chatd.chat.text.sanitizing import cut, safe, safe_lines
 
 
 class History:
@@ -87,7 +87,7 @@ def _safe(event: RoomEvent) -> RoomEvent:
     if not isinstance(event, Said | Acted | TopicSet):
         return event
     text = event.topic if isinstance(event, TopicSet) else event.text
-    sanitized = "\n".join(map(safe, text.split("\n"))) if "\n" in text else safe(text)
+    sanitized = "\n".join(safe_lines(text)) if "\n" in text else safe(text)
     nick = safe(event.nick)
     if sanitized == text and nick == event.nick:
         return event

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused, Role, RoomEvent
 from chatd.chat.fanout.audience import Audience
@@ -27,6 +28,7 @@ from chatd.chat.limits import (
 )
 from chatd.chat.model.bans import Bans, Identity, Kind, Target
 from chatd.chat.model.client import Client, Position, RelayTo
+from chatd.chat.model.password_guard import PasswordGuard
 from chatd.chat.model.preferences import DEFAULT
 from chatd.chat.model.unread import UnreadCounts, summary
 from chatd.chat.text.names import GUEST, Name
@@ -62,6 +64,7 @@ class Person:
         "rooms",
         "server",
         "sessions",
+        "sessions_made",
         "since",
         "token",
     )
@@ -88,6 +91,7 @@ class Person:
         self.server = ""
         self.lost = False
         self.sessions: list[Session] = []
+        self.sessions_made = 0
         # Empty, a dict takes less than a third of a set, and most people ignore no user.
         self.ignored: dict[str, None] = {}
         self.ignored_by: dict[Person, None] = {}
@@ -111,8 +115,18 @@ class Person:
         """The account whose rights they have: their own, or the one they act for."""
         return self.account or self.on_behalf_of
 
+    def attach(self, session: Session) -> None:
+        """Add a session, under the next number."""
+        self.sessions_made += 1
+        session.number = self.sessions_made
+        self.sessions.append(session)
+        self.sessions_changed()
+
     def sessions_changed(self) -> None:
-        """Recompute whether they are an operator: any session has proved it."""
+        """Recompute whether they are an operator: any session has proved it.
+
+        Nobody can ban or outrank them then; what an operator may do, only that session may.
+        """
         if self.sessions:
             self.operator = any(session.operator for session in self.sessions)
 
@@ -132,6 +146,30 @@ class Person:
     def is_guest_nick(self) -> bool:
         """Whether the nick is a generated one, which may be given to a stranger later."""
         return self.name.key.startswith(GUEST)
+
+
+class Actor(Protocol):
+    """Who does something: a person, by a connection that is an operator's or is not.
+
+    A `Session` is an actor.  Operator rights belong to the connection that proved them, and to no
+    other one of the same person, who may have logged in there by a password.
+    """
+
+    @property
+    def person(self) -> Person:
+        """The person."""
+
+    @property
+    def operator(self) -> bool:
+        """Whether this connection proved to be an operator's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """An `Actor` without a session; ``operator`` as there."""
+
+    person: Person
+    operator: bool = False
 
 
 @dataclass(slots=True)
@@ -251,9 +289,14 @@ class Room:
         return any(not person.server for person in self.members)
 
     def role_of(self, person: Person) -> Role:
-        """Return the role of a person; server operators are operators in every room."""
-        if person.operator:
-            return Role.OPERATOR
+        """Return the role of a person as others see it; an operator's is that in every room."""
+        return Role.OPERATOR if person.operator else self._own_role(person)
+
+    def role_by(self, actor: Actor) -> Role:
+        """Return the role with which somebody acts: an operator's by an operator's connection."""
+        return Role.OPERATOR if actor.operator else self._own_role(actor.person)
+
+    def _own_role(self, person: Person) -> Role:
         member = self.members.get(person)
         return member.role if member else self.roles.get(person.account or "", Role.MEMBER)
 
@@ -388,18 +431,24 @@ class Session:
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  A session that does not listen is
     send-only.  ``private`` are the last of the ``private_count`` private messages that it was sent.
-    ``address`` and ``fingerprint`` are those of this connection, ``operator`` whether it proved to
-    be an operator's; ``replaying`` is what a resumed session has still to be shown,
-    ``pending_lines`` are its lines that are not stored yet; ``relay_to`` relays the connection to
-    another server, where that is possible.
+    ``address``, ``fingerprint`` and ``way`` (the name of its way in) are those of this connection,
+    ``operator`` whether it proved to be an operator's; ``by_password`` is whether its owner proved
+    their account by a password, ``since`` when it began, in seconds since the epoch, and ``number``
+    what /sessions calls it; ``replaying`` is what a resumed session has still to be shown,
+    ``pending_lines`` are its lines that are not stored yet; ``guard`` keeps passwords that were
+    refused out of rooms; ``relay_to`` relays the connection to another server, where that is
+    possible.
     """
 
     __slots__ = (
         "address",
+        "by_password",
         "client",
         "fingerprint",
         "focus",
+        "guard",
         "listens",
+        "number",
         "operator",
         "pending_lines",
         "person",
@@ -409,7 +458,9 @@ class Session:
         "relay_to",
         "replaying",
         "send",
+        "since",
         "unread",
+        "way",
     )
 
     def __init__(self, person: Person, client: Client, *, listens: bool = True) -> None:
@@ -424,10 +475,15 @@ class Session:
         self.private_count = 0
         self.address = ""
         self.fingerprint: str | None = None
+        self.way = ""
         self.replaying: Replay | None = None
         self.relay_to: RelayTo | None = None
         self.operator = False
+        self.by_password = False
+        self.since = 0.0
+        self.number = 0
         self.pending_lines: PendingLines | None = None
+        self.guard: PasswordGuard | None = None
 
     # What an audience requires of a listener ------------------------------------------------------
 

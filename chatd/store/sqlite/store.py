@@ -25,12 +25,13 @@ from time import monotonic
 from typing import TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import NotStoredError, StoreObserver
+from chatd.chat.store import NotClosedError, NotStoredError, StoreObserver
 from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
-from chatd.store.sqlite import queries, schema
+from chatd.store.sqlite import disk, queries, schema
 from chatd.store.sqlite.jobs import DropRoom, DropRoomsBut, Job, Limit, Post, Put, Read, Writer
 from chatd.store.sqlite.readers import Query, ReadThread, SearchThread
+from chatd.store.threads.deadline import run_within
 from chatd.store.threads.main_thread import MainThread
 from chatd.store.threads.steps import do_each, raises
 from chatd.store.threads.worker import Worker
@@ -40,6 +41,9 @@ Result = TypeVar("Result")
 #: Posts that may be pending in the writer; further ones are refused: a hanging disk must not
 #: exhaust memory.
 MAX_PENDING = 50_000
+#: Seconds that a disk has to take what is pending when the store closes; systemd kills a service
+#: that takes 90 s to stop, and the documented unit one that takes 45 s.
+CLOSE_SECONDS = 30.0
 #: Seconds after which old events are looked for again.
 PRUNE_SECONDS = 5.0
 
@@ -60,9 +64,10 @@ def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
 class SqliteStore:
     """A store in the file at ``path``.
 
-    ``now`` returns the time of day in seconds since the epoch; events are dropped ``days`` after
-    they happened, or never.  `prepare` and `begin` come before everything else, in this order; a
-    process may fork between the two, which no SQLite connection and no thread survives.
+    ``now`` returns the time of day in seconds since the epoch, as far as it is believed, in any
+    thread; events are dropped ``days`` after they happened, or never.  `prepare` and `begin` come
+    before everything else, in this order; a process may fork between the two, which no SQLite
+    connection and no thread survives.
     """
 
     def __init__(
@@ -82,6 +87,8 @@ class SqliteStore:
         self._observer: StoreObserver | None = None
         self._claims = Claims()
         self._lock = -1
+        #: The time of the last event that was stored before, once it is prepared.
+        self.newest: float | None = None
         self._prune_at = 0.0
         self._write_thread: Worker[Job] = Worker(
             "chatd writes", self._write, idle=self._prune, idle_seconds=PRUNE_SECONDS
@@ -98,7 +105,7 @@ class SqliteStore:
         """
         self._lock = _take_lock(self._path)
         try:
-            _upgrade_tables(self._path, notify)
+            self.newest = _upgrade_tables(self._path, notify)
         except StoreError:
             os.close(self._lock)
             raise
@@ -312,7 +319,24 @@ class SqliteStore:
         self._claims.release(nick, holder)
 
     async def close(self) -> None:
-        """Store all pending posts, then end; blocks until they are on disk."""
+        """Store all pending posts, then end.
+
+        :raises NotClosedError: when the disk has not taken them within `CLOSE_SECONDS`.
+        """
+        promise = self._main_thread.promise()
+        run_within(CLOSE_SECONDS, self._close, self._main_thread, promise)
+        if not await promise:
+            lines = sum(
+                isinstance(job, Post) and isinstance(job.event, KeptEvent | Change)
+                for job in self._write_thread.unfinished
+            )
+            counted = f"{lines} line{'s' * (lines != 1)} {'was' if lines == 1 else 'were'}"
+            raise NotClosedError(
+                f"{counted} not taken in {CLOSE_SECONDS:.0f} s; nobody was told that they are kept"
+            )
+
+    def _close(self) -> None:
+        """Do the pending jobs, and close the file; blocks until they are on disk."""
         self._write_thread.end()
         self._write_thread.join()
         self._search_thread.close()
@@ -346,8 +370,8 @@ def _header(path: Path) -> bytes:
         return file.read(100)
 
 
-def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
-    """Upgrade the tables of a database.
+def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> float | None:
+    """Upgrade the tables of a database; return the time of the last event, if there is one.
 
     :raises StoreError: when it is not a chatd database, is damaged, or of a newer version.
     """
@@ -359,7 +383,10 @@ def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
                 schema.check(database)
         with closing(connect(path)) as database:
             schema.upgrade(database, notify=notify)
+            query = "SELECT time FROM event WHERE typeof(time) = 'real' ORDER BY id DESC LIMIT 1"
+            last = database.execute(query).fetchone()
+            return None if last is None else float(last[0])
     except OSError as error:
         raise StoreError(f"{error.strerror}: {error.filename}") from None
     except (sqlite3.Error, schema.SchemaError) as error:
-        raise StoreError(f"{path}: {error}") from None
+        raise StoreError(f"{path}: {disk.explained(error, path.parent)}") from None

@@ -18,12 +18,18 @@ from twisted.logger import Logger
 from chatd.chat.actions.resume import connection_lost
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
+from chatd.chat.model.client import Client
 from chatd.chat.model.entities import Person
-from chatd.chat.store import Store
+from chatd.chat.store import NotClosedError, Store
 from chatd.cluster.cluster import Cluster
 
-#: Seconds for goodbyes to be sent, and for sessions to migrate to the other servers.
-GOODBYE_SECONDS = 0.2
+#: Seconds between two looks whether all connections are closed, the first one included: streams to
+#: other servers need as long for their goodbyes.
+CHECK_SECONDS = 0.2
+#: Seconds that clients have to take their goodbyes: a slow line may need them, and an ssh client
+#: answers before its connection is closed.
+GOODBYE_SECONDS = 2.0
+#: Seconds for sessions to migrate to the other servers.
 MIGRATION_SECONDS = 20.0
 #: Sessions that migrate simultaneously: fewer than the detached sessions kept per address.
 AT_ONCE = 32
@@ -32,11 +38,15 @@ GOODBYE = Notice("The server is stopping. Goodbye.")
 MOVED = Notice("This server is stopping. Connect again, and you are where you were.")
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Shutdown(Service):
     """Shuts the server down as the service stops.
 
     ``now`` is the time of day, in seconds since the epoch; ``cluster`` has the other servers, if
-    any.
+    any.  ``abandon`` ends the process when the store hangs.
     """
 
     _log = Logger()
@@ -48,20 +58,23 @@ class Shutdown(Service):
         clock: IReactorTime,
         now: Callable[[], float],
         cluster: Cluster | None = None,
+        abandon: Callable[[], object] = _nothing,
     ) -> None:
         self._chat = chat
         self._store = store
         self._clock = clock
         self._now = now
         self._cluster = cluster
+        self._abandon = abandon
 
     def stopService(self) -> Deferred[None]:
-        """Tell all users, close their connections, wait a moment, and close the store."""
+        """Tell all users, close their connections, wait for that, and close the store."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
         everyone = self._chat.people.here()
+        clients = [session.client for person in everyone for session in person.sessions]
         if self._cluster is not None:
             self._cluster.stop_accepting()
             self._cluster.hang_up(MOVED.text)
@@ -74,12 +87,24 @@ class Shutdown(Service):
             if detached is not None:  # it is no longer resumed
                 self._chat.profiles.mark_read(person, detached.read)
         if everyone:
-            sent: Deferred[None] = Deferred()
-            self._clock.callLater(GOODBYE_SECONDS, sent.callback, None)
-            await sent
+            await self._until_gone(clients)
         if self._cluster is not None:
             self._cluster.goodbye()
-        await self._store.close()
+        try:
+            await self._store.close()
+        except NotClosedError as why:
+            self._log.critical("disk: {why}", why=why)
+            self._abandon()
+
+    async def _until_gone(self, clients: Sequence[Client]) -> None:
+        """Wait until these connections are closed, at most `GOODBYE_SECONDS`."""
+        end = self._clock.seconds() + GOODBYE_SECONDS
+        while self._clock.seconds() < end:
+            checked: Deferred[None] = Deferred()
+            self._clock.callLater(CHECK_SECONDS, checked.callback, None)
+            await checked
+            if all(client.is_gone for client in clients):
+                return
 
     # Migration -------------------------------------------------------------------------
 

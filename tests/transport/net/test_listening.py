@@ -11,12 +11,13 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStrea
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, capturedLogs, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
+from chatd.chat.store import NotClosedError
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
-from chatd.transport.services.shutdown import GOODBYE_SECONDS, Shutdown
+from chatd.transport.services.shutdown import CHECK_SECONDS, GOODBYE_SECONDS, Shutdown
 from tests.support.memory_server import MemoryServer
 from tests.support.people import Client, Server
 
@@ -180,6 +181,19 @@ def test_all_users_are_told_and_their_connections_are_closed() -> None:
     assert stopped.called
 
 
+def test_the_server_stops_as_soon_as_all_connections_are_closed() -> None:
+    server, clock = Server(), Clock()
+    people = [server.enters(nick) for nick in ("ada", "bob")]
+    stopped = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
+    for person in people:
+        clock.advance(CHECK_SECONDS)
+        assert not stopped.called
+        person.client.is_gone = True
+    clock.advance(CHECK_SECONDS)
+    assert stopped.called
+    assert not clock.getDelayedCalls()
+
+
 def test_the_read_position_of_a_detached_session_is_stored() -> None:
     server, clock = Server(), Clock()
     ada, bob = server.enters("ada", fingerprint="SHA256:ada"), server.enters("bob")
@@ -217,3 +231,30 @@ def test_the_goodbye_is_the_last_data_on_the_connection() -> None:
     assert ada.closed
     assert bob.receives() == b"-- The server is stopping. Goodbye.\r\n"
     assert bob.closed
+
+
+class HangingStore(MemoryStore):
+    """A store that cannot be closed."""
+
+    async def close(self) -> None:
+        raise NotClosedError("14 lines were not taken in 30 s; nobody was told that they are kept")
+
+
+def test_a_store_that_hangs_is_abandoned_and_the_loss_is_logged() -> None:
+    abandoned: list[str] = []
+    shutdown = Shutdown(
+        Server().chat,
+        HangingStore(),
+        Clock(),
+        lambda: 0.0,
+        abandon=lambda: abandoned.append("process"),
+    )
+    with capturedLogs() as logged:
+        assert shutdown.stopService().called
+    assert abandoned == ["process"]
+    assert [(event["log_level"].name, formatEvent(event)) for event in logged] == [
+        (
+            "critical",
+            "disk: 14 lines were not taken in 30 s; nobody was told that they are kept",
+        )
+    ]
