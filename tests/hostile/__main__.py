@@ -36,7 +36,7 @@ def measure(flood: Flood, seconds: float, connections: int) -> list[float]:
         port = server.port()
         flood.prepare(Target(port, connections, time.monotonic() + PATIENCE))
         with subprocess.Popen(
-            _module("honest", port, seconds),
+            _module("honest", port, seconds, flood.asks),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
