@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatd.chat.limits import LOG_EVENTS, Rate
+from chatd.transport.conversation.program import REQUEST_BYTES
 from tests.support.memory_server import ClientConnection, MemoryServer
 
 
@@ -217,7 +218,7 @@ def test_a_program_proves_its_account_by_a_password(server: MemoryServer) -> Non
     assert bot.asks(wrong) == [told | {"error": "That is not the password of bot."}]
     assert bot.asks({"username": "bot", "password": "x"}) == [told]
     nobody = {"username": "ada", "version": 2, "password": "x"}
-    assert bot.asks(nobody) == [told | {"error": "There is no account ada; /register makes one."}]
+    assert bot.asks(nobody) == [told | {"error": "That is not the password of ada."}]
     assert bot.asks({"username": "bot"}) == [{"isConnected": False, "errorCode": 1}]
     right = wrong | {"password": "correct horse"}
     assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
@@ -336,3 +337,26 @@ def test_programs_get_an_event_for_each_of_many_joins(server: MemoryServer) -> N
         Program(server).sends({"username": f"p{number}"})
     assert [event.get("nick") for event in bot.receives()] == [f"p{number}" for number in range(9)]
     assert netcat.receives() == b"-- 9 people joined lobby\r\n"
+
+
+def test_a_program_that_sends_64_kib_of_refused_json_is_answered_and_closed() -> None:
+    server = MemoryServer("json", flood=Rate(10, 2))
+    program = server.connects()
+    program.sends(b'{"ping": 1}\n'), program.sends(b'{"a":[' * 20_000)
+    answers = [json.loads(line) for line in program.receives().splitlines()]
+    assert [answer.get("errorCode") for answer in answers] == [None, 5, 5]
+    assert "64 KiB" in answers[-1]["error"]
+    assert program.closed
+
+
+def test_pending_requests_are_bounded_by_their_bytes() -> None:
+    server = MemoryServer("json", flood=Rate(1, 1))
+    program = server.connects()
+    request = b'{"a":[' + b"{}," * 5000 + b"{}]}\n"
+    for _ in range(REQUEST_BYTES // len(request)):
+        program.sends(request)
+        assert not program.transport.paused
+    program.sends(request * 3)
+    assert program.transport.paused
+    server.clock.pump([1.0] * 10), server.end_turn()
+    assert not program.transport.paused

@@ -195,10 +195,10 @@ def is_too_loud(room: Room, text: str) -> bool:
 def leave_message(room: Room, person: Person, text: str, now: float) -> str:
     """Return a person's leave message, or an empty one if they may not speak here.
 
-    Operators have no more right to one than others: it is not known which connection gave it.
+    It is not known which of their connections gave it: an operator counts as one.
     """
     try:
-        check_speech(room, Outsider(person), now)
+        check_speech(room, Outsider(person, person.operator), now)
     except Refused:
         return ""
     return "" if is_invisible(text) or is_too_loud(room, text) else text
