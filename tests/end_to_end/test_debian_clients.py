@@ -266,6 +266,29 @@ def test_the_line_fits_the_window_however_its_size_changes(
     assert sum("[lobby]" in row for row in tia.rows()) == 1
 
 
+@pytest.mark.parametrize("way", ["ssh", "telnet"])
+def test_a_line_higher_than_the_window_leaves_no_rows_behind(
+    start: Starter, tmux: Tmux, way: str
+) -> None:
+    command = start.ssh("tia") if way == "ssh" else start.telnet()
+    screen = tmux.open("tia", command, 40, 12)
+    screen.shows_somewhere("[lobby]")
+    for number in range(4):
+        screen.says(f"message {number}")
+    screen.shows_somewhere(": message 3")
+    words = [f"word{number:03}" for number in range(60)]
+    screen.types(" ".join(words))
+    screen.shows("word054 word055 word056 word057 word058", "word059")
+    for count, (columns, rows) in enumerate(((20, 12), (40, 8), (25, 16), (80, 50)), 1):
+        screen.resizes(columns, rows)
+        screen.types("x")  # when it is shown the server knows the size
+        screen.shows_somewhere("x" * count)
+    screen.shows_somewhere("[lobby] word000 word001")
+    text = " ".join(screen.rows())
+    assert [word for word in words if text.count(word) != 1] == []
+    assert [text.count(f": message {number} ") for number in range(4)] == [1] * 4
+
+
 def test_a_message_on_a_new_screen_leaves_no_copy_of_the_line(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
