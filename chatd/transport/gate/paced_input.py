@@ -8,11 +8,7 @@ from __future__ import annotations
 from twisted.internet.protocol import Protocol
 
 from chatd.transport.net.outbox import as_stream
-from chatd.transport.net.turns import Turns
-
-#: Bytes of input that are handled before other connections have their turn: the most expensive ones
-#: take some milliseconds.
-PIECE_BYTES = 1024
+from chatd.transport.net.turns import PIECE_BYTES, Turns
 
 
 class PacedInput(Protocol):

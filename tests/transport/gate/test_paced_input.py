@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.transport.gate.paced_input import PIECE_BYTES, PacedInput
-from chatd.transport.net.turns import TURN_SECONDS
+from chatd.transport.gate.paced_input import PacedInput
+from chatd.transport.net.turns import PIECE_BYTES, TURN_SECONDS
 from tests.support.memory_server import FakeTransport, MemoryServer
 
 
