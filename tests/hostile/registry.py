@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile import json, ssh, telnet, typed
+from tests.hostile import floods, json, ssh, telnet, typed
 from tests.hostile.flood import Flood, nothing
 
 #: What the others are compared with: no flood at all.
@@ -15,4 +15,5 @@ ALL: tuple[Flood, ...] = (
     *telnet.FLOODS,
     *typed.FLOODS,
     *ssh.FLOODS,
+    *floods.FLOODS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from chatd.chat.ratelimit.line_budget import Standing
 from chatd.transport.conversation.connection import Input
 from chatd.transport.conversation.conversation import Conversation
 
@@ -18,8 +19,8 @@ class Doorkeeper(Input, Protocol):
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Hand a conversation, with the unread bytes, to the way in called ``name``."""
 
-    def admit(self, operator: bool) -> str | None:
-        """Return a sentence if a client (an operator or not) may not stay, else None."""
+    def admit(self, standing: Standing) -> str | None:
+        """Return a sentence if a client of this standing may not stay, else None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,10 @@ from chatd.chat.fanout.log import Style
 from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
 from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.ratelimit.bucket import TokenBucket
+from chatd.chat.ratelimit.line_budget import Sender
 from chatd.transport.channel import Connection
 from chatd.transport.conversation.arrival import Arrival
+from chatd.transport.conversation.flood_control import FloodControl, sender_of
 from chatd.transport.host import Host
 
 #: Seconds of silence after which a request that lacks only its end counts as complete.
@@ -58,8 +59,7 @@ class ProgramConversation(Generic[_Request]):
         self._paused = False
         self._input_ended = False
         self._silence: IDelayedCall | None = None
-        self._delay: IDelayedCall | None = None
-        self._bucket = TokenBucket(host.flood, host.clock.seconds()) if host.flood else None
+        self._flood_control = FloodControl(host)
 
     # For each way in to override ------------------------------------------------------------------
 
@@ -217,11 +217,12 @@ class ProgramConversation(Generic[_Request]):
         self.closed = True
         self._requests.clear()
         _stop(self._silence)
-        _stop(self._delay)
+        self._flood_control.stop()
         self.outbox.forget()
         self.connection_lost()
-        if self.session is not None:
-            self.host.chat.leave(self.session, "", self.host.now())
+        session, self.session = self.session, None
+        if session is not None:
+            self.host.chat.leave(session, "", self.host.now())
 
     def _await_silence(self) -> None:
         """Complete a request after a silence, which does not count while reading is paused."""
@@ -254,10 +255,8 @@ class ProgramConversation(Generic[_Request]):
 
     async def _work(self) -> None:
         """Process the pending requests."""
-        while self._requests and not (self.closed or self.outbox.full or self._delay):
-            wait = self._bucket.wait(self.host.clock.seconds()) if self._bucket else 0.0
-            if wait:
-                self._delay = self.host.clock.callLater(wait, self._delayed)
+        while self._requests and not (self.closed or self.outbox.full):
+            if self._flood_control.must_wait(self._sender(), self._go_on):
                 break
             request = self._requests.popleft()
             try:
@@ -275,9 +274,11 @@ class ProgramConversation(Generic[_Request]):
         if self._input_ended and not self.outbox.full:
             self.close()
 
-    def _delayed(self) -> None:
-        self._delay = None
-        self._go_on()
+    def _sender(self) -> Sender:
+        """Return who sends the requests; before they enter nothing is known but the address."""
+        if self.session is None:
+            return Sender(address=self.arrival.address)
+        return sender_of(self.host, self.session)
 
 
 def _stop(call: IDelayedCall | None) -> None:

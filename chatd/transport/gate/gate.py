@@ -19,11 +19,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.events import Refused
+from chatd.chat.ratelimit.line_budget import Standing
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL, Admission
 from chatd.transport.gate.paced_input import PacedInput
-from chatd.transport.gate.strangers import SENSE_BYTES, answer_to
+from chatd.transport.gate.strangers import REASONS, SENSE_BYTES, answer_to
 from chatd.transport.host import Host
 from chatd.transport.net.dual_stack import unmapped
 from chatd.transport.net.outbox import as_stream, prepare_socket
@@ -113,7 +115,8 @@ class Gate(PacedInput):
         self._door = door
         self._address = address
         self._admitted = False
-        self._banned = ""
+        self._banned: Refused | None = None
+        self._only_known: Refused | None = None  # why only known users of this address may stay
         self._way: IProtocol | None = None
         self._proxy: ProxyCodec | None = None
         self._data = b""
@@ -141,10 +144,10 @@ class Gate(PacedInput):
     def _enter(self) -> None:
         """Count the connection by the client's own address, and detect which side speaks first."""
         clock = self._door.host.clock
-        refusal = self._door.admission.enter(self._address, clock.seconds())
-        if refusal is not None:
-            self._log.info("{address} refused: {reason}", address=self._address, reason=refusal)
-            self._close(f"{refusal}\r\n".encode())
+        try:
+            self._only_known = self._door.admission.enter(self._address, clock.seconds())
+        except Refused as refused:
+            self._refuse(refused.code, f"{refused.sentence}\r\n".encode())
             return
         self._admitted = True
         self._check_bans()
@@ -160,7 +163,7 @@ class Gate(PacedInput):
         try:
             host.chat.access.check_address(self._address, host.now())
         except Refused as refused:
-            self._banned = refused.sentence
+            self._banned = refused
 
     def _silent(self) -> None:
         """Probe a client that did not speak first: a person with netcat or telnet."""
@@ -177,7 +180,7 @@ class Gate(PacedInput):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        self._close(b"Your client was too slow to say what it speaks.\r\n")
+        self._refuse("too-slow", b"Your client was too slow to say what it speaks.\r\n")
 
     def handle(self, data: bytes) -> None:
         """Pass bytes on, or learn from them."""
@@ -203,7 +206,7 @@ class Gate(PacedInput):
                     address=self._address,
                     reason=reason,
                 )
-                self._close(b"")
+                self._refuse("no-proxy-header", b"")
             case Proxied(source=source, destination=destination, rest=rest):
                 self._proxy = None
                 self._destination = destination
@@ -221,8 +224,7 @@ class Gate(PacedInput):
         if refusal is None:
             return
         if refusal:
-            self._log.info("{address} refused: another protocol", address=self._address)
-            self._close(refusal)
+            self._refuse(REASONS[refusal], refusal)
             return
         if self._way is not None:
             self._data = b""
@@ -241,13 +243,14 @@ class Gate(PacedInput):
         """Hand the connection to a way in."""
         self._stop_timers()
         way = self._door.ways[name]
-        if self._door.admission.is_full() and not way.proves_identity and not conversation:
-            self._close(way.full_answer)
-            return
-        if self._banned and not way.proves_identity and not conversation:
-            self._log.info("{address} refused: {reason}", address=self._address, reason="banned")
-            self._close(way.turned_away(self._banned))
-            return
+        if not (way.proves_identity or conversation):
+            if self._door.admission.is_full():
+                self._refuse("full", way.full_answer, name)
+                return
+            refused = self._banned or self._only_known
+            if refused is not None:
+                self._refuse(refused.code, way.turned_away(refused.sentence), name)
+                return
         if conversation is None:
             self._log.info("{address} comes in by {way}", address=self._address, way=name)
         with self._log.failuresHandled("handing over to {way}", way=name) as handing_over:
@@ -285,11 +288,29 @@ class Gate(PacedInput):
         self._data = data
         self._hand_over(name, conversation)
 
-    def admit(self, operator: bool) -> str | None:
-        """Return why only operators may stay, when the server is full or the address is banned."""
-        if operator:
+    def admit(self, standing: Standing) -> str | None:
+        """Return why a client may not stay: the server is full, or its address has or is too much.
+
+        A banned address is one for operators only.
+        """
+        refused = None
+        if self._door.admission.is_full(standing):
+            refused = Refused("full", FULL)
+        elif standing is not Standing.OPERATOR and self._banned is not None:
+            refused = self._banned
+        elif standing is Standing.GUEST:
+            refused = self._only_known
+        if refused is None:
             return None
-        return FULL if self._door.admission.is_full() else self._banned or None
+        self._door.host.chat.report(TurnedAway(self._address, "ssh", refused.code))
+        return refused.sentence
+
+    def _refuse(self, why: str, answer: bytes, way: str = "") -> None:
+        """Log why a client may not come in, a code word; send it one answer and close."""
+        self._door.host.chat.report(
+            TurnedAway(self._address, way or self._door.declared or "", why)
+        )
+        self._close(answer)
 
     def _close(self, answer: bytes) -> None:
         """Send one answer and close."""

@@ -33,6 +33,15 @@ OTHER_REFUSAL: Final = (
     b"This is a chat server and not what your client looks for; use ssh, telnet or nc.\r\n"
 )
 
+#: The word for the log for each refusal.
+REASONS: Final = {
+    TLS_REFUSAL: "tls",
+    HTTP_REFUSAL: "http",
+    PROXY_REFUSAL: "proxy-header",
+    SSH_REFUSAL: "ssh",
+    OTHER_REFUSAL: "other-protocol",
+}
+
 _TLS: Final = b"\x16\x03"
 _HTTP: Final = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/\d")
 _METHODS: Final = tuple(
