@@ -22,6 +22,7 @@ from chatd.chat.model import rules
 from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.ratelimit.line_budget import Standing
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.chat.records.accounts import Account
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
@@ -208,6 +209,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         if isinstance(request, BadObject):
             self._error(ErrorCode.BROKEN, request.sentence)
             if request is TOO_MUCH_REFUSED:
+                address = self.arrival.address
+                self.host.chat.report(TurnedAway(address, "json", "too-much-broken-json"))
                 self.close()
             return
         asked = requests.request_from(request.fields)

@@ -9,11 +9,12 @@ import pytest
 
 from chatd.chat.limits import LINE_BYTES, Rate
 from chatd.chat.text.sanitizing import safe
+from chatd.transport.ssh.protocol.channel import LOCAL_PACKET, LOCAL_WINDOW
 from chatd.wire.ssh import string, uint32
 from tests.support.displays import TIPS
 from tests.support.ssh import peer as ssh_peer
 from tests.support.ssh.clients import GREETED, GREETING, SshClient, SshServer
-from tests.support.ssh.peer import CLOSE, FAILURE, SUCCESS, USER_KEY
+from tests.support.ssh.peer import ADJUST, CLOSE, FAILURE, SUCCESS, USER_KEY
 
 # On a terminal ------------------------------------------------------------------------------------
 
@@ -390,3 +391,23 @@ def test_a_user_name_can_carry_preferences() -> None:
     assert ann.receives().decode().replace("\x1b[?2004h", "") == "".join(f"{x}\r\n" for x in lines)
     cy = SshClient(server, b"cy+light").opens_shell(b"xterm-256color")
     assert b"\x1b[38;5;24m[lobby]" in cy.receives()
+
+
+def test_lines_that_were_held_while_reading_was_paused_are_all_posted() -> None:
+    server = SshServer(flood=Rate(10, 1000))
+    bob, ann = SshClient(server, b"bob").opens_shell(), SshClient(server).opens_shell()
+    bob.receives(), ann.receives()
+    text = b"".join(b"%d %s\n" % (number, b"x" * 50) for number in range(3000))
+    lines, window, heard = text.count(b"\n"), LOCAL_WINDOW, b""
+    for _ in range(2000):
+        piece, text = text[: min(window, LOCAL_PACKET)], text[min(window, LOCAL_PACKET) :]
+        window -= len(piece)
+        if piece:
+            ann.types(piece.decode())
+            if not text:
+                ann.ends_input()
+        server.clock.advance(0.01)
+        heard += bob.receives()
+        for number, payload in ann.peer.take():
+            window += int.from_bytes(payload[4:8], "big") if number == ADJUST else 0
+    assert heard.count(b"ann: ") == lines

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatd.chat.limits import LOG_EVENTS, Rate
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.conversation.program import REQUEST_BYTES
 from tests.support.memory_server import ClientConnection, MemoryServer
 
@@ -347,6 +348,7 @@ def test_a_program_that_sends_64_kib_of_refused_json_is_answered_and_closed() ->
     assert [answer.get("errorCode") for answer in answers] == [None, 5, 5]
     assert "64 KiB" in answers[-1]["error"]
     assert program.closed
+    assert server.reports == [TurnedAway("192.0.2.1", "json", "too-much-broken-json")]
 
 
 def test_pending_requests_are_bounded_by_their_bytes() -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.gate.gate import SILENCE_SECONDS
 from chatd.transport.telnet import SETTLE_SECONDS, TOO_MANY_COMMANDS
 from chatd.wire.telnet import codec
@@ -443,6 +444,7 @@ def test_a_client_that_sends_a_thousand_commands_in_ten_seconds_is_closed(comman
     client.sends(command + b"hello\r\n")
     assert client.closed
     assert client.receives().endswith(TOO_MANY_COMMANDS)
+    assert server.reports == [TurnedAway("192.0.2.1", "telnet", "too-many-commands")]
 
 
 def test_a_client_that_resizes_for_minutes_stays() -> None:

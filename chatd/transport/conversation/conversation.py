@@ -439,6 +439,9 @@ class Conversation:
         self._flood_control.calm()
         if not (self._reading or self.outbox.full or self.lost):
             self.set_reading(True)
+            if self._lines:  # a channel has delivered what it held meanwhile
+                self._do_lines()
+                return
         if self._input_ended and not (self._busy or self._closing or self.lost):
             self._say_goodbye()
 

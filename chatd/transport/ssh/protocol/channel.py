@@ -10,7 +10,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IAddress
 
-from chatd.transport.channel import Program, TerminalInfo, measure
+from chatd.transport.channel import Program, TerminalInfo, measure, take_piece
 from chatd.transport.ssh.protocol.interfaces import ChannelOwner
 from chatd.transport.ssh.protocol.peer import SshPeer, environment_value
 from chatd.transport.ssh.protocol.window import WindowedOutbox
@@ -212,8 +212,7 @@ class SessionChannel:
         """Pass input to the program until it pauses."""
         while self._begun and not self._paused and self._program is not None:
             if self._input:
-                data = b"".join(self._input)
-                self._input = []
+                data = take_piece(self._input)
                 self._give_back(len(data))
                 if not self.outbox.closing:
                     self._program.data_received(data)
