@@ -309,7 +309,9 @@ class Chat:
 
         :raises Refused: ``bad-nick``, ``nick-taken``, ``banned`` or ``away``.
         """
-        name = names.nick(text)
+        name = names.existing(text)
+        if name.key != person.account:  # an account has its nick since earlier versions
+            names.nick(text, staff=person.operator)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
         self.nicks.check_owner(name, person)

@@ -37,10 +37,6 @@ WAVE_SHARE = 10
 WAVE_COUNTED = 2000
 WAVE_QUIET_SECONDS = 5 * 60.0
 
-#: Seconds after its registration from which an account is established: its owner goes before guests
-#: where capacity is tight.  Who registers accounts for a flood has to wait a day for that.
-ESTABLISHED_SECONDS = 24 * 60 * 60
-
 #: A nick.  IRC networks give 9 to 30, ssh-chat 15; names in many scripts need the room.
 NICK_LENGTH = 24
 
@@ -63,6 +59,10 @@ ROOMS = 200_000
 #: Accounts of the whole server, some 1 KB each, and ssh keys of one: laptops, phones, scripts.
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
+
+#: How old an account is that counts as established: a ban of another person's address spares it,
+#: and a ban of everybody who came lately.  Who prepares a raid a day ahead has to keep the address.
+ESTABLISHED_SECONDS = 86400
 
 #: A password: its least number of characters (NIST SP 800-63B asks for 8), and its greatest number
 #: of bytes in UTF-8, far more than any phrase that people remember.

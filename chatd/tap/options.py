@@ -319,9 +319,22 @@ def _endpoint_of(description: str, worker: Worker, number: int) -> IStreamServer
     opens: Any = Adopting(reactor, FIRST_SOCKET + number) if worker.is_worker else reactor
     try:
         endpoint = dual_stack.server_endpoint(opens, description)
+    except (IndexError, KeyError) as why:
+        if description.startswith("systemd:"):
+            raise ValueError(
+                f"systemd passed no socket {_socket_of(description)}; is chatd.socket started?"
+            ) from None
+        raise ValueError(f"{description} is no endpoint: {why}") from None
     except Exception as why:
         raise ValueError(f"{description} is no endpoint: {why}") from None
     return endpoint
+
+
+def _socket_of(description: str) -> str:
+    """Return the number or the name of the socket that a ``systemd:`` endpoint asks for."""
+    _, _, words = description.partition(":")
+    named = dict(word.partition("=")[::2] for word in words.split(":"))
+    return named.get("index") or named.get("name", "")
 
 
 def _data_folder(text: str | None) -> Path:

@@ -333,7 +333,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         room: str | None,
         given: requests.Id,
     ) -> None:
-        if sender is not None and names.nick(sender).key != session.person.name.key:
+        if sender is not None and names.existing(sender).key != session.person.name.key:
             self._error(ErrorCode.NOT_YOU, f"You are {session.person.nick}, not {sender}.", given)
             return
         now = self.host.now()

@@ -95,7 +95,7 @@ class LineProtocol(LineReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()
 
     # Bytes to lines -------------------------------------------------------------------------------
 

@@ -92,6 +92,11 @@ class _Membership:
     join_id: int
 
 
+def _no_ref(sender: str) -> int:
+    """Return no ROOM_REF: the connection is gone."""
+    return 0
+
+
 def _without_blanks(text: str) -> str:
     """Return a name with its blanks replaced; clients of this protocol ask for such names."""
     return "_".join(text.split())
@@ -149,6 +154,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         """Forget this connection's JOIN_IDs."""
         for membership in self._memberships.values():
             self._join_ids.joined.pop(membership.join_id, None)
+        self._style = TcdStyle(self.host.chat.number_of, _no_ref)
 
     def refuse(self, request: requests.Request | requests.Bad, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
@@ -205,7 +211,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
 
     def _join_as(self, session: Session, nick: str, room: str, asked: str, now: float) -> None:
         host = self.host
-        if names.nick(nick).key != session.person.name.key:
+        if names.existing(nick).key != session.person.name.key:
             raise Refused("nick-taken", f"This connection is {session.person.nick}.")
         key = names.room(room).key
         before = session.person.rooms.get(key)

@@ -231,7 +231,7 @@ class TelnetProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()
 
     # Program --------------------------------------------------------------------------------------
 
@@ -283,6 +283,7 @@ class TelnetProtocol(Protocol):
             self._settling.cancel()
         if self._terminal is not None:
             self._terminal.stop()
+            self._terminal = None
         if self.conversation is not None:
             self.conversation.connection_lost()
             self.conversation = None

@@ -33,7 +33,7 @@ from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.options import Environment, Options
 from chatd.chat.ratelimit.line_budget import LineBudget, Standing
 from chatd.chat.text.blocks import BLOCK_LINES
-from chatd.chat.text.names import RESERVED
+from chatd.chat.text.reserved import RESERVED, STAFF
 from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
 from chatd.terminal.editor.paste import question
@@ -724,6 +724,8 @@ def test_the_preferences_of_the_document_are_those_of_the_code() -> None:
 def test_the_reserved_nicks_of_the_document_are_those_of_the_code() -> None:
     [sentence] = re.findall(r"The server keeps (.+?) for\s+itself", TEXT, re.DOTALL)
     assert sorted(literals(sentence)) == sorted(RESERVED)
+    [sentence] = re.findall(r"Only operators can take (.+?), and\s+what", TEXT, re.DOTALL)
+    assert sorted(literals(sentence)) == sorted(STAFF)
 
 
 def test_the_document_shows_the_notice_about_a_line_that_is_too_long() -> None:

@@ -107,8 +107,9 @@ class ClientConnection:
         return bool(self.transport.disconnecting)
 
     def loses_connection(self) -> None:
-        """Lose the connection."""
+        """Lose the connection; as in Twisted, its transport then forgets its producer."""
         self.gate.connectionLost(Failure(ConnectionResetError()))
+        self.transport.producer = None
 
     def ends_input(self) -> None:
         """Close this direction; the client still reads."""

@@ -37,6 +37,7 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.net.dual_stack import DualStackEndpoint
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.clock_watch import ClockWatch
+from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
@@ -505,6 +506,7 @@ OF_A_CLUSTER = [
     ClockWatch,
     Shutdown,
     Listening,
+    GarbageCollection,
 ]
 
 
@@ -587,6 +589,7 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         ClockWatch,
         Shutdown,
         Listening,
+        GarbageCollection,
     ]
     assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
     with pytest.raises(SystemExit, match="chatd cannot keep what is said: another chatd is using"):
@@ -692,7 +695,9 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         UnacknowledgedCheck,
         ClockWatch,
         Shutdown,
-    ] + [Listening] * 3
+        *[Listening] * 3,
+        GarbageCollection,
+    ]
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
     assert len({id(door.admission) for door in doors(reactor)}) == 1

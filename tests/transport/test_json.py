@@ -293,26 +293,26 @@ def test_a_room_with_a_key_is_joined_with_it(server: MemoryServer) -> None:
 def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
     server: MemoryServer,
 ) -> None:
-    root = server.enters("root")
-    person = server.chat.people.find("root")
+    olga = server.enters("olga")
+    person = server.chat.people.find("olga")
     assert person is not None
     person.sessions[0].operator = True
     person.sessions_changed()
     first, bot = Program(server, "ada"), Program(server, "bot", version=2)
-    root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.receives()
+    olga.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), olga.receives()
     time = bot.receives()
     events = [{k: v for k, v in each.items() if k not in ("time", "seq", "until")} for each in time]
     assert events == [
-        {"event": "announced", "by": "root", "message": "tea"},
+        {"event": "announced", "by": "olga", "message": "tea"},
         {
             "event": "muted",
             "nick": "bot",
-            "by": "root",
+            "by": "olga",
             "muted": True,
             "reason": "caps",
             "room": "lobby",
         },
-        {"event": "put out", "room": "lobby", "by": "root", "reason": "spam", "banned": True},
+        {"event": "put out", "room": "lobby", "by": "olga", "reason": "spam", "banned": True},
     ]
     assert all("until" in each for each in time[1:])
     assert [each["message"] for each in first.receives()] == [
@@ -320,9 +320,9 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
         "tea",
         "bot was banned",
     ]
-    root.sends(b"/server kick ada\n/server ban bot\n")
+    olga.sends(b"/server kick ada\n/server ban bot\n")
     assert first.receives() == [
-        {"message": "You were kicked from this server.", "sender": "root", "dm": None}
+        {"message": "You were kicked from this server.", "sender": "olga", "dm": None}
     ]
     [told] = bot.receives()
     assert (told["event"], told["room"], told["until"]) == ("put out", None, None)

@@ -75,7 +75,7 @@ class Authenticator:
         :raises Refused: ``bad-nick``, ``too-fast``.
         """
         await self._accounts.load()
-        name = names.nick(nick)
+        name = names.existing(nick)
         wait = self._throttle.wait(name.key, address, now)
         if wait > 0:
             self._report(TurnedAway(address, way, "too-many-wrong-passwords"))

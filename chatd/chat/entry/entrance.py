@@ -140,9 +140,9 @@ class Entrance:
                 return await self._add_connection(lost, visitor, client, now, listens=True), ""
         asked = safe(visitor.nick)
         if exactly:
-            name, remark = await self._nicks.take_exactly(asked), ""
+            name, remark = await self._nicks.take_exactly(asked, operator=visitor.operator), ""
         else:
-            name, remark = await self._nicks.take_nearest(asked)
+            name, remark = await self._nicks.take_nearest(asked, operator=visitor.operator)
         session = self._add_person(name, visitor, client, now, listens=listens)
         if account is not None:
             session.person.on_behalf_of = account.name.key
@@ -251,7 +251,9 @@ class Entrance:
             person = self._owners.get(account.name.key)
         if person is None:
             if stays_at or not await self._nicks.claim_own(account.name):
-                name, remark = await self._nicks.take_nearest(account.name.shown)
+                name, remark = await self._nicks.take_nearest(
+                    account.name.shown, operator=visitor.operator
+                )
             else:
                 name, remark = account.name, ""
             person = self._owners.get(account.name.key)

@@ -151,7 +151,7 @@ def read_key(text: str, now: float) -> Key:
 
 
 class Accounts:
-    """Every account of the server, by nick, by the skeletons of its nick, and by ssh key."""
+    """Every account of the server, by nick, by the looks of its nick, and by ssh key."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -183,13 +183,13 @@ class Accounts:
         found = self._by_nick.get(name.key)
         if found is not None:
             return found
-        looks = (self._by_look.get(look) for look in names.skeletons(name))
+        looks = (self._by_look.get(look) for look in names.looks(name))
         return next((account for account in looks if account is not None), None)
 
     def _put(self, account: Account) -> None:
         self._by_nick[account.name.key] = account
-        for look in names.skeletons(account.name):
-            self._by_look[look] = account
+        for look in names.looks(account.name):
+            self._by_look.setdefault(look, account)
         for key in account.keys:
             self._by_key[key.fingerprint] = account
         for key in account.pending:
@@ -197,8 +197,9 @@ class Accounts:
 
     def _take_out(self, account: Account) -> None:
         del self._by_nick[account.name.key]
-        for look in names.skeletons(account.name):
-            self._by_look.pop(look, None)
+        for look in names.looks(account.name):
+            if self._by_look.get(look) is account:
+                del self._by_look[look]
         for key in account.keys:
             self._by_key.pop(key.fingerprint, None)
         for key in account.pending:

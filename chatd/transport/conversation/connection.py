@@ -11,7 +11,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.transport.channel import Program
+from chatd.transport.channel import ENDED, Program
 from chatd.transport.net.outbox import Outbox, outbox_for
 
 
@@ -57,6 +57,14 @@ class TransportConnection:
         """Replace the program of this connection by another."""
         self.program = program
 
+    def lost(self) -> None:
+        """Tell the program that the connection is gone, and let go of it."""
+        try:
+            self.program.lost()
+        finally:
+            self.program = ENDED
+            self.outbox.forget()
+
 
 @implementer(IHalfCloseableProtocol)
 class ProgramProtocol(TwistedProtocol):
@@ -92,4 +100,4 @@ class ProgramProtocol(TwistedProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()

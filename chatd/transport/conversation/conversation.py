@@ -24,7 +24,7 @@ from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import DEFAULT, Preferences
 from chatd.chat.ratelimit.line_budget import LineBudget
 from chatd.terminal.style import TextStyle
-from chatd.transport.channel import Connection, Program
+from chatd.transport.channel import ENDED, Connection, Program
 from chatd.transport.conversation.disconnect import PeerCheck, detach
 from chatd.transport.conversation.display import Display, Plain
 from chatd.transport.conversation.flood_control import FloodControl, sender_of
@@ -128,7 +128,7 @@ class Conversation:
         self._goodbye_bytes = 0
         self._prompt = Prompt()
         self._handover: Handover | None = None
-        self._flood_control = FloodControl(host, self.advance, budget, self.deliver)
+        self._flood_control = FloodControl(host, budget)
 
     # Client: called by the chat -------------------------------------------------------------
 
@@ -304,7 +304,18 @@ class Conversation:
             self._cut_off = True
         if self.session is not None:
             self._lose(self.session)
+        self._forget_references()
         self.outbox.forget()
+
+    def _forget_references(self) -> None:
+        """Forget all that refers to this conversation, so that it is freed without a collection.
+
+        Its session, and what is still done for it, may use it as a client that is gone.
+        """
+        self.session = self._peer_check = self._handover = self._delivery_report = None
+        self.display = Plain(self.outbox)
+        self.program = ENDED
+        self.ask_client, self.take_answer, self.hide = nothing, never, nothing
 
     def _lose(self, session: Session) -> None:
         """Let the user leave if this server closed the connection, else let them resume."""
@@ -418,10 +429,10 @@ class Conversation:
     def _do_lines(self) -> None:
         while self._lines and not (self._busy or self.outbox.full or self.lost):
             session = self.session
-            if session is not None and self._flood_control.must_wait(
-                sender_of(self._host, session)
-            ):
-                return
+            if session is not None:
+                sender = sender_of(self._host, session)
+                if self._flood_control.must_wait(sender, self.advance, self.deliver):
+                    return
             self._receive(self._pop())
         if self._lines:
             return

@@ -34,48 +34,53 @@ def _sender(host: Host, account: str, address: str, operator: bool) -> Sender:
 
 
 class FloodControl:
-    """Decides whether the next line may be sent; if not, calls ``go_on`` when it may.
+    """Decides whether the next line may be sent, and calls back when it may.
 
-    :param budget: that of the connection; a new one unless it is shared.
-    :param warn: shows a notice of the limit to the user, once until `calm`; None: nobody reads it.
+    It knows its connection only while a line waits: the connection has it, and not the other way.
+
+    :param budget: that of the connection, if several channels share it.
     """
 
-    __slots__ = ("_budget", "_call", "_go_on", "_host", "_paid", "_reservation", "_warn", "_warned")
+    __slots__ = ("_budget", "_call", "_host", "_paid", "_reservation", "_warned")
 
-    def __init__(
-        self,
-        host: Host,
-        go_on: Callable[[], None],
-        budget: LineBudget | None = None,
-        warn: Callable[[Notice], None] | None = None,
-    ) -> None:
+    def __init__(self, host: Host, budget: LineBudget | None = None) -> None:
         self._host = host
-        self._go_on = go_on
-        self._budget = budget or LineBudget(host.budgets)
-        self._warn = warn
+        self._budget = budget  # made with the first line: most people only listen
         self._call: IDelayedCall | None = None
         self._reservation: Reservation | None = None
         self._paid = False  # a line may be sent: it has waited for its tokens
         self._warned = False
 
-    def must_wait(self, sender: Sender) -> bool:
-        """Return whether the next line has to wait; otherwise it counts as sent."""
+    def must_wait(
+        self,
+        sender: Sender,
+        go_on: Callable[[], None],
+        warn: Callable[[Notice], None] | None = None,
+    ) -> bool:
+        """Return whether the next line has to wait; otherwise it counts as sent.
+
+        :param go_on: called when the line may be sent.
+        :param warn: shows a notice of the limit to the user, once until `calm`; None: there is no
+            user who reads it.
+        """
         if self._call is not None:
             return True
         if self._paid:
             self._paid = False
             return False
         clock = self._host.clock
+        if self._budget is None:
+            self._budget = LineBudget(self._host.budgets)
         reservation = self._budget.reserve(sender, clock.seconds())
         if not reservation.wait:
             return False
         self._reservation = reservation
-        self._call = clock.callLater(reservation.wait, self._turn)
+        self._call = clock.callLater(reservation.wait, self._turn, go_on)
         if reservation.of_address:
             self._host.chat.alerts.line_waits(sender.address, clock.seconds())
-        if self._warn is not None and not self._warned:
+        if warn is not None and not self._warned:
             self._warned = True
-            self._warn(Notice(self._warning(of_address=reservation.of_address)))
+            warn(Notice(self._warning(of_address=reservation.of_address)))
         return True
 
     def _warning(self, *, of_address: bool) -> str:
@@ -91,10 +96,10 @@ class FloodControl:
             "and none is lost."
         )
 
-    def _turn(self) -> None:
+    def _turn(self, go_on: Callable[[], None]) -> None:
         self._call = self._reservation = None
         self._paid = True
-        self._go_on()
+        go_on()
 
     def calm(self) -> None:
         """Warn again the next time: no line is pending any longer."""

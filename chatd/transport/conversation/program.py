@@ -59,7 +59,7 @@ class ProgramConversation(Generic[_Request]):
         self._paused = False
         self._input_ended = False
         self._silence: IDelayedCall | None = None
-        self._flood_control = FloodControl(host, self._go_on)
+        self._flood_control = FloodControl(host)
 
     # For each way in to override ------------------------------------------------------------------
 
@@ -220,8 +220,9 @@ class ProgramConversation(Generic[_Request]):
         self._flood_control.stop()
         self.outbox.forget()
         self.connection_lost()
-        if self.session is not None:
-            self.host.chat.leave(self.session, "", self.host.now())
+        session, self.session = self.session, None
+        if session is not None:
+            self.host.chat.leave(session, "", self.host.now())
 
     def _await_silence(self) -> None:
         """Complete a request after a silence, which does not count while reading is paused."""
@@ -255,7 +256,7 @@ class ProgramConversation(Generic[_Request]):
     async def _work(self) -> None:
         """Process the pending requests."""
         while self._requests and not (self.closed or self.outbox.full):
-            if self._flood_control.must_wait(self._sender()):
+            if self._flood_control.must_wait(self._sender(), self._go_on):
                 break
             request = self._requests.popleft()
             try:

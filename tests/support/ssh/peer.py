@@ -177,8 +177,9 @@ class Peer:
         return gone
 
     def hang_up(self) -> None:
-        """Lose the connection."""
+        """Lose the connection; as in Twisted, its transport then forgets its producer."""
         self.protocol.connectionLost(Failure(ConnectionDone()))
+        self.wire.producer = None
 
     # the key exchange
 

@@ -13,7 +13,6 @@ from chatd.chat.actions.moderation.members import member_to_act_on, role_phrase
 from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Muted, Refused, Role
-from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, Target, of_address, read_target
 from chatd.chat.model.entities import Actor, Person, Room
@@ -197,7 +196,7 @@ def _make_ban(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
     seconds, reason = split_duration(words)
     now = act.chat.believed.at(act.now)
     until = now + seconds if seconds is not None else None
-    return Ban(target, label, act.moderator.person.nick, now, until, cut(reason, REASON_LENGTH))
+    return Ban(target, label, act.moderator.person.nick, now, until, rules.reason(reason))
 
 
 def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:

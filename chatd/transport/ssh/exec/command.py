@@ -76,7 +76,7 @@ class ExecCommand:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.ended = False
-        self.flood_control = FloodControl(call.host, self._go_on, call.budget)
+        self.flood_control = FloodControl(call.host, call.budget)
         self._started = False
 
     def start(self) -> None:
@@ -87,7 +87,7 @@ class ExecCommand:
     def must_wait(self) -> bool:
         """Return whether flood control lets no line through yet; `line_may_go` is called then."""
         sender = sender_of_visitor(self.call.host, self.call.visitor)
-        return self.flood_control.must_wait(sender)
+        return self.flood_control.must_wait(sender, self._go_on)
 
     def _go_on(self) -> None:
         if self._started:
@@ -109,21 +109,28 @@ class ExecCommand:
             return
         try:
             step()
-        except UsageError as error:
-            self.fail(str(error), USAGE)
-        except Refused as refused:
-            self.fail(refused.sentence, REFUSED)
-        except Exception as bug:
-            self._log.failure("a command failed", failure=Failure(bug))
-            self.fail("something went wrong here; it is in the log.", SOFTWARE)
+        except Exception as error:
+            self._fail_by(error)
+
+    def _fail_by(self, error: BaseException) -> None:
+        """End the command with the sentence and the status of an exception."""
+        match error:
+            case UsageError():
+                self.fail(str(error), USAGE)
+            case Refused():
+                self.fail(error.sentence, REFUSED)
+            case _:
+                self._log.failure("a command failed", failure=Failure(error))
+                self.fail("something went wrong here; it is in the log.", SOFTWARE)
 
     def wait_for(self, step: Coroutine[Any, Any, None]) -> None:
         """Await a step of the command; an exception ends it."""
         Deferred.fromCoroutine(step).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        if not failure.check(Relayed):
-            self.attempt(failure.raiseException)
+        error = failure.value
+        if not (error is None or isinstance(error, Relayed) or self.ended):
+            self._fail_by(error)
 
     def check_access(self) -> None:
         """Check again that the visitor may enter: they may have been banned since they connected.
