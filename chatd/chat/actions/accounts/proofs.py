@@ -120,7 +120,7 @@ async def remove_key(chat: Chat, session: Session, number: int, now: float) -> K
     change = _change(session, f"{_shown(key)} was removed", now)
     account = await chat.accounts.drop_key(account, key.fingerprint, change)
     _tell(chat, account, change, session)
-    sentence = f"{account.name}: {change.text}; this connection used it, and ends."
+    sentence = f"{account.name}: {change.text}; this connection came with it, and ends."
     call = EndSessions(account.name.key, key.fingerprint, sentence, now)
     spare = session if account.has_password else None
     if spare is not None and session.fingerprint == key.fingerprint:
