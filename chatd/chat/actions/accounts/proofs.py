@@ -44,20 +44,22 @@ def _shown(key: Key) -> str:
     return f"key {key.fingerprint} {key.comment}".rstrip()
 
 
-async def set_password(chat: Chat, session: Session, password: str, now: float) -> Account:
-    """Set the password of a user's account, and end all their other connections.
+async def set_password(chat: Chat, session: Session, password: str, now: float) -> int:
+    """Set the password of a user's account; end all their other connections, and count them.
 
     :raises Refused: ``no-account``, ``not-kept`` and as
         `chatd.chat.entry.authentication.Authenticator.hash`.
     """
     account = account_of(chat, session)
     password_hash = await chat.authentication.hash(password, account.name.key, session.address, now)
-    change = _change(session, "the password was changed", now)
+    was_set = "changed" if account_of(chat, session).password else "set"
+    change = _change(session, f"the password was {was_set}", now)
     account = await chat.accounts.set_password(account_of(chat, session), password_hash, change)
     sentence = f"{account.name}: {change.text}; this connection ends."
-    end_sessions(chat, session.person, EndSessions(account.name.key, "", sentence, now), session)
+    call = EndSessions(account.name.key, "", sentence, now)
+    count = end_sessions(chat, session.person, call, session)
     _tell(chat, account, change, session)
-    return account
+    return count
 
 
 async def remove_password(chat: Chat, session: Session, now: float) -> Account:
@@ -118,7 +120,7 @@ async def remove_key(chat: Chat, session: Session, number: int, now: float) -> K
     change = _change(session, f"{_shown(key)} was removed", now)
     account = await chat.accounts.drop_key(account, key.fingerprint, change)
     _tell(chat, account, change, session)
-    sentence = f"{account.name}: {change.text}; this connection used it, and ends."
+    sentence = f"{account.name}: {change.text}; this connection came with it, and ends."
     call = EndSessions(account.name.key, key.fingerprint, sentence, now)
     spare = session if account.has_password else None
     if spare is not None and session.fingerprint == key.fingerprint:
