@@ -13,8 +13,8 @@ effect.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from chatd.chat.events import KeptEvent, Refused, RoomEvent
 from chatd.chat.text.query import SearchQuery
@@ -22,6 +22,18 @@ from chatd.chat.text.query import SearchQuery
 
 class NotStoredError(Exception):
     """A record could not be stored; the argument is the reason, for users."""
+
+
+class Record(NamedTuple):
+    """A record to be stored under its kind and key; the value None drops it."""
+
+    kind: str
+    key: str
+    value: str | None
+
+
+#: Called when a record that nobody waits for has been stored (None), or with why it was not.
+Written = Callable[[str | None], None]
 
 
 def unavailable() -> Refused:
@@ -115,13 +127,17 @@ class Store(Protocol):
         A limit ends with the process or the room.
         """
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Store a record, replacing the one with this key, or (None) drop that one.
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Store records, replacing those with their keys: all of them, or none.
 
-        Writing begins immediately; a caller that has to know the outcome awaits it.
+        Writing begins immediately.  The chat calls this and `put_quietly` in
+        `chatd.chat.records.writing` alone.
 
         :raises NotStoredError: from the awaitable, when it failed; then nothing has changed.
         """
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Store a record that nobody waits for; ``written`` is called with the outcome."""
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""

@@ -220,7 +220,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
             case requests.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
                 await self._say(session, text, sender, dm, room, given)
             case requests.Join(room=room, key=key, id=given):
-                joined = self.host.chat.join(session, room, self.host.now(), key)
+                joined = await self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
             case requests.Leave(room=room, id=given):
                 where = self.host.chat.find_room(room, session.person)
@@ -234,7 +234,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case requests.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
-                set_topic(self.host.chat, session.person, where, topic, self.host.now())
+                await set_topic(self.host.chat, session.person, where, topic, self.host.now())
                 self._answer(given, room=where.name.shown)
 
     def _room(self, session: Session, room: str | None) -> Room:
@@ -261,7 +261,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         entered: Fields = {"isConnected": True, "errorCode": int(ErrorCode.NONE)}
         lobby = host.chat.lobby
         with suppress(Refused):  # it may be private now
-            host.chat.join(session, lobby.name.shown, now)
+            await host.chat.join(session, lobby.name.shown, now)
         if version == BOT:
             entered["room"] = session.focus.name.shown if session.focus else None
         self.write(encode(entered))

@@ -314,7 +314,7 @@ class Room:
         self.invited.pop(person.name.key, None)
         if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
-                bans.drop(Target(Kind.NICK, person.name.key))
+                bans.drop(Target(Kind.NICK, person.name.key), quietly=True)
 
 
 @dataclass(slots=True, eq=False)

@@ -9,15 +9,17 @@ chat is notified.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
-from chatd.chat.store import NotStoredError
+from chatd.chat.store import NotStoredError, Record
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.api import WrongSequenceError, retrying
 from chatd.store.nats.jetstream.layout import RECORDS, from_subject_token, subject_token
 from chatd.store.nats.rooms.context import StoreContext
-from chatd.store.threads.main_thread import Promise
+from chatd.store.threads.main_thread import Outcome
 
 #: Seconds after which a record that was not acknowledged is abandoned.
 GIVE_UP_SECONDS = 20.0
@@ -99,28 +101,43 @@ class Records:
                 changed = self._context.observer.record_changed
                 self._context.bridge.call_main(partial(changed, kind, key, value))
 
-    async def put(self, kind: str, key: str, value: str | None, promise: Promise) -> None:
-        """Replace the known version of a record, or (None) drop it, and resolve a promise.
+    async def put_all(self, records: Sequence[Record], outcome: Outcome) -> None:
+        """Replace the known versions of records, or (None) drop them, and resolve the outcome.
 
-        The promise fails with `NotStoredError` if that is not done.
+        It fails with `NotStoredError` if that is not done.  JetStream has no transactions: what
+        was replaced before one failed is put back.
         """
-        async with self.locks.of((kind, key)):
-            self._put_count += 1
-            message_id = f"{self._lease}.{self._put_count}"
+        done: list[Record] = []
+        async with AsyncExitStack() as held:
+            for each in sorted({record[:2] for record in records}):  # in one order: no deadlock
+                await held.enter_async_context(self.locks.of(each))
             try:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     await self._ready.wait()
-                    await self._put(kind, key, value, message_id)
+                    for record in records:
+                        known = self._records.get(record[:2], (0, None))
+                        await self._put(*record)
+                        done.append(Record(record.kind, record.key, known[1]))
             except TimeoutError:
                 error = NotStoredError("the cluster does not answer.")
-                self._context.bridge.call_main(partial(promise.fail, error))
             except WrongSequenceError:
                 error = NotStoredError("somebody else changed it at the same moment; try again.")
-                self._context.bridge.call_main(partial(promise.fail, error))
             else:
-                self._context.bridge.call_main(partial(promise.resolve, None))
+                self._context.bridge.call_main(partial(outcome.resolve, None))
+                return
+            await self._put_back(done)
+            self._context.bridge.call_main(partial(outcome.fail, error))
 
-    async def _put(self, kind: str, key: str, value: str | None, message_id: str) -> None:
+    async def _put_back(self, records: Sequence[Record]) -> None:
+        """Return records to the values that they had, unless another server has changed them."""
+        with suppress(TimeoutError, WrongSequenceError):
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                for record in reversed(records):
+                    await self._put(*record)
+
+    async def _put(self, kind: str, key: str, value: str | None) -> None:
+        self._put_count += 1
+        message_id = f"{self._lease}.{self._put_count}"
         subject = f"$KV.records.{subject_token(kind)}.{subject_token(key)}"
         data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
         while True:

@@ -24,12 +24,12 @@ from time import monotonic
 from typing import TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import NotStoredError, StoreObserver
+from chatd.chat.store import NotStoredError, Record, StoreObserver, Written
 from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
 from chatd.store.sqlite import queries, schema
 from chatd.store.sqlite.jobs import DropRoom, DropRoomsBut, Job, Limit, Post, Put, Read, Writer
-from chatd.store.threads.main_thread import MainThread
+from chatd.store.threads.main_thread import MainThread, Quietly
 from chatd.store.threads.steps import do_each, raises
 from chatd.store.threads.worker import Worker
 
@@ -293,14 +293,18 @@ class SqliteStore:
 
     # Records --------------------------------------------------------------------------------------
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Put a record in place of the one with this key, or (None) drop that.
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Put records in place of those with their keys, in one transaction.
 
-        :raises NotStoredError: from the awaitable, if it is not stored.
+        :raises NotStoredError: from the awaitable, if they are not stored.
         """
         promise = self._main_thread.promise()
-        self._write_thread.do(Put(kind, key, value, promise))
+        self._write_thread.do(Put(records, promise))
         return promise
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Put a record that nobody waits for; ``written`` is called with the outcome."""
+        self._write_thread.do(Put([record], Quietly(written)))
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""

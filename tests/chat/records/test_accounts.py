@@ -8,12 +8,14 @@ from twisted.conch.ssh.keys import Key
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import KEYS_PER_ACCOUNT, OFFLINE_MESSAGES
-from chatd.chat.records.accounts import Account, read_key
+from chatd.chat.records.accounts import Account, Accounts, read_key
 from chatd.chat.records.accounts import Key as AccountKey
-from chatd.chat.store import NotStoredError
+from chatd.chat.records.writing import Records
+from chatd.chat.store import Record
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh.keys.public_keys import fingerprint
+from tests.support.full_store import FullStore
 from tests.support.people import Client, Server, result_of
 from tests.support.ssh.clients import SshClient, SshServer
 from tests.support.ssh.peer import USER_KEY
@@ -197,15 +199,8 @@ def test_accounts_survive_a_restart() -> None:
     assert back.nick == "Ada"
 
 
-class Forgetful(MemoryStore):
-    """A store that fails to store records."""
-
-    async def put(self, kind: str, key: str, value: str | None) -> None:
-        raise NotStoredError("the server's disk is full.")
-
-
 def test_a_change_that_is_not_stored_is_undone() -> None:
-    server = Server(store=Forgetful())
+    server = Server(store=FullStore())
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register")
     assert ada.sees()[-1] == "-- That was not done: the server's disk is full."
@@ -216,9 +211,9 @@ def test_a_change_that_is_not_stored_is_undone() -> None:
 
 def test_the_record_of_an_account_is_complete() -> None:
     account = Account(Name("Ada", "ada"), (AccountKey(ADA, "laptop", 1.5),), 2.5)
-    store, server = MemoryStore(), Server()
-    result_of(store.put("account", "ada", account.encoded()))
-    accounts = type(server.chat.accounts)(store)
+    store = MemoryStore()
+    result_of(store.put_all([Record("account", "ada", account.encoded())]))
+    accounts = Accounts(Records(store))
     result_of(accounts.load())
     assert accounts.get("ada") == account
     assert accounts.of_key(ADA) == account

@@ -17,32 +17,50 @@ SHOUTING = ("allow", "warn", "kick")
 SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
 
 
-def set_topic(chat: Chat, by: Person, room: Room, text: str, now: float) -> None:
+async def set_topic(chat: Chat, by: Person, room: Room, text: str, now: float) -> None:
     """Set the topic of a room; an empty text removes it.
 
-    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``, ``not-kept``.
     """
     rules.check_membership(room, by)
     rules.check_role(room, by, Role.MODERATOR)
     rules.check_not_muted(room, by, now)
-    room.settings.topic = cut(text, TOPIC_LENGTH)
-    chat.persistent.changed(room)
-    chat.audit.add(now, by, "topic", room.settings.topic, room=room)
-    chat.post(room, TopicSet(now, by.nick, room.settings.topic), by)
+    topic = cut(text, TOPIC_LENGTH)
+
+    def change() -> None:
+        room.settings.topic = topic
+        chat.persistent.changed(room)
+
+    await chat.records.keep(change)
+    chat.audit.add(now, by, "topic", topic, room=room)
+    chat.post(room, TopicSet(now, by.nick, topic), by)
 
 
-def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: float) -> None:
+async def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: float) -> None:
     """Change one setting of a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
-        ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
+        ``not-owner``, ``no-account``, ``no-change``, ``too-many``; and ``not-kept``.
     """
     rules.check_membership(room, by)
     rules.check_role(room, by, Role.MODERATOR)
-    settings = room.settings
     if name == "topic":
-        set_topic(chat, by, room, value, now)
+        await set_topic(chat, by, room, value, now)
         return
+    await chat.records.keep(lambda: _change(chat, by, room, name, value))
+    if name == "history":
+        chat.history.limit(room)
+    shown = setting(room, name)
+    chat.audit.add(now, by, "room", f"{name} {shown}", room=room)
+    chat.post(room, RoomSet(now, by.nick, name, shown), by)
+
+
+def _change(chat: Chat, by: Person, room: Room, name: str, value: str) -> None:
+    """Change a setting, as part of a change of records.
+
+    :raises Refused: as `set_room`.
+    """
+    settings = room.settings
     if name == "private":
         settings.private = on_or_off(value)
     elif name == "slow":
@@ -53,7 +71,6 @@ def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: flo
         settings.shouting = value
     elif name == "history":
         settings.history = read_limit(value)
-        chat.history.limit(room)
     elif name == "lasting":
         _set_persistent(chat, by, room, on_or_off(value))
     elif name == "key":
@@ -63,9 +80,6 @@ def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: flo
             "bad-setting", f"There is no setting {cut(name, 40)}; there are {', '.join(SETTINGS)}."
         )
     chat.persistent.changed(room)
-    shown = setting(room, name)
-    chat.audit.add(now, by, "room", f"{name} {shown}", room=room)
-    chat.post(room, RoomSet(now, by.nick, name, shown), by)
 
 
 def _set_persistent(chat: Chat, by: Person, room: Room, persistent: bool) -> None:
@@ -82,7 +96,7 @@ def _set_persistent(chat: Chat, by: Person, room: Room, persistent: bool) -> Non
     chat.persistent.make_persistent(room, by)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
-            chat.persistent.give_role(room, other, member.role)
+            chat.persistent.give_role(room, other.account, member.role)
 
 
 def setting(room: Room, name: str) -> str:
