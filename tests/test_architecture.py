@@ -22,7 +22,7 @@ from tests import ROOT
 #: other.
 LAYERS = (
     ("chat.limits", "chat.events"),
-    ("chat.text",),
+    ("chat.text", "chat.store_health"),
     ("chat.ratelimit", "chat.fanout", "chat.store", "chat.event_rows"),
     ("chat.model",),
     ("chat.records", "chat.peers"),

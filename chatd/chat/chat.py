@@ -63,6 +63,7 @@ class Chat:
         self.people = People(on_displaced=peers.displaced)
         self.rooms: dict[str, Room] = {}
         self._store = store
+        self.health = store.health
         self.history = History(store)
         self._shouting = options.shouting
         self.rooms_made = 0

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from chatd.chat.events import KeptEvent, Refused, RoomEvent
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.query import SearchQuery
 
 
@@ -62,6 +63,10 @@ class Store(Protocol):
 
     Rooms go by `chatd.chat.model.entities.Room.id`, nicks by their keys.
     """
+
+    @property
+    def health(self) -> StoreHealth:
+        """How its disk does."""
 
     def open(self, observer: StoreObserver) -> None:
         """Notify this observer from now on."""

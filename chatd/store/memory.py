@@ -21,6 +21,7 @@ from chatd.chat.limits import (
     SEARCHED_EVENTS,
 )
 from chatd.chat.store import Record, StoreObserver, Written
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery, text_of
 from chatd.store.claims import Claims
@@ -103,6 +104,7 @@ class MemoryStore:
     """
 
     def __init__(self, events: int = HISTORY_EVENTS, main_thread: MainThread | None = None) -> None:
+        self.health = StoreHealth()
         self._events = events
         self._main_thread = main_thread
         self._observer: StoreObserver | None = None

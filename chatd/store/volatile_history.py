@@ -15,6 +15,7 @@ class VolatileHistoryStore(MemoryStore):
     def __init__(self, events: int, main_thread: MainThread, records_store: Store) -> None:
         super().__init__(events, main_thread)
         self._records_store = records_store
+        self.health = records_store.health
 
     def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
         """Put records into the other store."""

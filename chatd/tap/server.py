@@ -41,6 +41,7 @@ from chatd.transport.host import Host
 from chatd.transport.net.descriptors import raise_descriptor_limit
 from chatd.transport.net.listening import Listening
 from chatd.transport.relay.streams import Streams
+from chatd.transport.services.disk_watch import DiskWatch
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.services.reactor import ReactorThread
@@ -109,6 +110,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     if cluster is not None and shared is not None:
         Lease(chat, cluster, shared, clock, time.time, admission).setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
+    DiskWatch(chat, clock).setServiceParent(server)
     Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
     if options["processes"].is_worker:

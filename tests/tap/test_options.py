@@ -35,6 +35,7 @@ from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Worker
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.net.listening import Listening
+from chatd.transport.services.disk_watch import DiskWatch
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
@@ -475,6 +476,7 @@ OF_A_CLUSTER = [
     StoreService,
     Lease,
     UnacknowledgedCheck,
+    DiskWatch,
     Shutdown,
     Listening,
 ]
@@ -556,6 +558,7 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        DiskWatch,
         Shutdown,
         Listening,
     ]
@@ -661,6 +664,7 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        DiskWatch,
         Shutdown,
     ] + [Listening] * 3
     server.startService()

@@ -7,8 +7,10 @@ it says that anything is done.  What nobody asked for, such as how far a user ha
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from chatd.chat.events import Refused
@@ -16,6 +18,12 @@ from chatd.chat.model.bans import Ban
 from chatd.chat.store import NotStoredError, Record, Store
 
 Result = TypeVar("Result")
+
+#: Records that nobody waits for, and that are written later when the store has failed to: an audit
+#: entry and a profile for each of some thousand people, some MiB.
+OWED_RECORDS = 10_000
+#: The record that is written to learn whether the disk takes anything; every server ignores it.
+_PROBE = ("probe", "disk")
 
 #: Applies a record to the memory of the chat, given its key and its value, or None for no record.
 Apply = Callable[[str, str | None], None]
@@ -41,6 +49,14 @@ class _Writing:
     newest: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A record that nobody waits for: the number of its write, and its value."""
+
+    number: int
+    value: str | None
+
+
 class Records:
     """Writes the records of the chat, and undoes in memory what could not be stored.
 
@@ -54,6 +70,7 @@ class Records:
         self._undo: dict[str, Apply] = {}
         self._changes: dict[tuple[str, str], _Change] | None = None
         self._writing: dict[tuple[str, str], _Writing] = {}
+        self._owed: OrderedDict[tuple[str, str], _Owed] = OrderedDict()
         self._count = 0
 
     def register(self, kind: str, apply: Apply, undo: Apply | None = None) -> None:
@@ -143,6 +160,7 @@ class Records:
             del self._writing[record]
         if stored:
             writing.kept = change.value
+            self._owed.pop(record, None)
         elif writing.newest == number:
             kind, key = record
             self._undo[kind](key, writing.kept)
@@ -164,10 +182,32 @@ class Records:
     def keep_quietly(self, kind: str, key: str, value: str | None) -> None:
         """Put a record, or (None) drop it, for which nobody waits.
 
-        If that fails, memory stays ahead of the store.
+        If that fails, memory stays ahead of the store, and `retry` writes it later.
         """
         self._count = number = self._count + 1
         writing = self._writing.get((kind, key))
         if writing is not None:
             writing.newest = number
-        self._store.put_quietly(Record(kind, key, value), lambda reason: None)
+        self._put_quietly((kind, key), _Owed(number, value))
+
+    def _put_quietly(self, record: tuple[str, str], owed: _Owed) -> None:
+        written = partial(self._written_quietly, record, owed)
+        self._store.put_quietly(Record(*record, owed.value), written)
+
+    def _written_quietly(self, record: tuple[str, str], owed: _Owed, reason: str | None) -> None:
+        earlier = self._owed.get(record)
+        if earlier is not None and earlier.number > owed.number:
+            return
+        self._owed.pop(record, None)
+        if reason is not None and record not in self._writing:
+            self._owed[record] = owed
+            if len(self._owed) > OWED_RECORDS:
+                self._owed.popitem(last=False)
+
+    def retry(self) -> None:
+        """Write again what nobody waits for and could not be stored, or else a probe.
+
+        The store learns by that whether its disk takes anything again.
+        """
+        for record, owed in tuple(self._owed.items()) or [(_PROBE, _Owed(0, ""))]:
+            self._put_quietly(record, owed)

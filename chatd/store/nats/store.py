@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
 from chatd.chat.store import NotStoredError, Record, StoreObserver, Written
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.bus import NatsBus
 from chatd.store.nats.claims import Claims
@@ -98,6 +99,7 @@ class NatsStore:
         lease_seconds: int = layout.LEASE_SECONDS,
     ) -> None:
         self.bridge = ThreadBridge(main_thread)
+        self.health = StoreHealth()
         self.bus = NatsBus(self.bridge, called)
         self._main_thread = main_thread
         self._observer = _ObserverProxy()

@@ -140,9 +140,9 @@ class Scene:
         self.types("cy", "/password sesame and more")
         self.users.pop("cy").leaves()
         for number, nick in enumerate(("gus", "fay"), 1):
-            key = "SHA256:fay" if nick == "fay" else None
+            own_key = "SHA256:fay" if nick == "fay" else None
             address = f"198.51.100.{number}"
-            self.users[nick] = server.enters(nick, fingerprint=key, address=address)
+            self.users[nick] = server.enters(nick, fingerprint=own_key, address=address)
         self.types("ada", "/join den", "/topic coffee")
         for nick in ("op", "bob", "mo", "gus"):
             self.types(nick, "/join den")

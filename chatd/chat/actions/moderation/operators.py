@@ -131,6 +131,7 @@ def statistics(chat: Chat, now: float) -> list[str]:
         f"rooms {len(chat.rooms)}, {persistent} of them lasting",
         f"bans {len(chat.access.bans)}",
         f"open for {duration(now - since)}",
+        *([] if chat.peers.is_clustered else [f"disk {chat.health.status()}"]),
     ]
 
 
