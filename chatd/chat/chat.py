@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from chatd.chat.delivery.history import History
-from chatd.chat.delivery.posting import Posting
+from chatd.chat.delivery.posting import Posting, Settled
 from chatd.chat.delivery.unacknowledged import Unacknowledged
 from chatd.chat.entry.authentication import Authenticator
 from chatd.chat.entry.detached import DetachedSession, DetachedSessions
@@ -437,9 +437,11 @@ class Chat:
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
         self.posting.post(room, given, by or person)
 
-    def post(self, room: Room, event: RoomEvent, author: Person) -> None:
+    def post(
+        self, room: Room, event: RoomEvent, author: Person, settled: Settled | None = None
+    ) -> None:
         """Post an event to a room: see `chatd.chat.delivery.posting.Posting.post`."""
-        self.posting.post(room, event, author)
+        self.posting.post(room, event, author, settled=settled)
 
     # People ---------------------------------------------------------------------------------------
 

@@ -234,8 +234,15 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case requests.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
-                await set_topic(self.host.chat, session.person, where, topic, self.host.now())
-                self._answer(given, room=where.name.shown)
+
+                def acknowledge(outcome: int | Refused) -> None:
+                    if isinstance(outcome, Refused):
+                        self._error(ErrorCode.REFUSED, outcome.sentence, given)
+                    else:
+                        self._answer(given, room=where.name.shown)
+
+                chat, person, now = self.host.chat, session.person, self.host.now()
+                await set_topic(chat, person, where, topic, now, acknowledge)
 
     def _room(self, session: Session, room: str | None) -> Room:
         return self.host.chat.find_room(room, session.person) if room else session.room()

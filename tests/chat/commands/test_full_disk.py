@@ -17,7 +17,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBhWeo+EUTzWCXHIlmKAQRQs5H8YVBZlMXiUc
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that a user types, and whether it changes what is stored.
+    """A line that a user types, and whether it changes records, or posts what history keeps.
 
     ``before`` are lines of the same user while the disk has space, ``answers`` those to questions.
     """
@@ -25,13 +25,19 @@ class Line:
     user: str
     text: str
     stores: bool = True
+    posts: bool = False
     before: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
 
 
 def says(text: str) -> Line:
-    """Return a line that changes nothing that is stored as a record."""
+    """Return a line that changes nothing that is stored."""
     return Line("ada", text, stores=False)
+
+
+def posts(text: str, *before: str) -> Line:
+    """Return a line that posts what history keeps."""
+    return Line("ada", text, stores=False, posts=True, before=before)
 
 
 ACCOUNTS = ("op", "ada", "bob", "dee", "mo", "eve", "lea", "cy", "gus", "fay")
@@ -42,10 +48,10 @@ LINES: dict[str, tuple[Line, ...]] = {
     "help": (says("/help"),),
     "dm": (Line("ada", "/dm cy hello"), says("/dm gus hello")),
     "reply": (says("/reply hello"),),
-    "edit": (says("/edit hello"),),
-    "delete": (says("/delete"), says("/delete gus")),
-    "me": (says("/me waves"),),
-    "bc": (says("/bc hello"),),
+    "edit": (posts("/edit hello"),),
+    "delete": (posts("/delete"), posts("/delete gus")),
+    "me": (posts("/me waves"),),
+    "bc": (posts("/bc hello"),),
     "history": (says("/history"),),
     "search": (says("/search hello"),),
     "join": (Line("ada", "/join hut"), Line("gus", "/join hut", stores=False)),
@@ -55,7 +61,11 @@ LINES: dict[str, tuple[Line, ...]] = {
     "users": (says("/users"),),
     "status": (says("/status"),),
     "whois": (says("/whois gus"),),
-    "topic": (Line("ada", "/topic tea"), Line("op", "/topic tea", before=("/focus lobby",))),
+    "topic": (
+        posts("/topic tea", "/room lasting off"),
+        Line("ada", "/topic tea"),
+        Line("op", "/topic tea", before=("/focus lobby",)),
+    ),
     "invite": (Line("ada", "/invite lea"), Line("ada", "/invite fay", stores=False)),
     "uninvite": (Line("ada", "/uninvite dee"), Line("ada", "/uninvite eve")),
     "room": (
@@ -219,6 +229,15 @@ def test_on_a_full_disk_a_command_is_undone_and_says_so(line: Line) -> None:
     user.client.answers[:] = line.answers
     user.types(line.text)
     shown = scene.shown()
+    if line.posts:
+        mine = shown.pop(line.user)
+        assert mine
+        assert all(row.startswith("-- That was not delivered: ") for row in mine), mine
+        assert not any(shown.values()), "nobody is shown anything of it"
+        assert memory(server) == before
+        store.is_full = False
+        user.types(line.text)
+        assert not any("That was not" in row for row in scene.shown()[line.user])
     if not line.stores:
         assert store.refused == []
         return

@@ -107,7 +107,7 @@ def test_the_log_survives_a_restart_and_continues(server: Server, store: MemoryS
     op = server.enters("op", operator=True)
     op.types("/topic one")
     for number, topic in enumerate(("two", "three"), 2):
-        again = Server(store)
+        again = Server(store, incarnation=str(number))
         op = again.enters("op", operator=True)
         op.types(f"/topic {topic}")
         assert len(rows(op)) == number

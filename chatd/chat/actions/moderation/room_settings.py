@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import read_limit
+from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Refused, Role, RoomSet, TopicSet
 from chatd.chat.limits import KEY_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
 from chatd.chat.model import rules
@@ -17,23 +18,39 @@ SHOUTING = ("allow", "warn", "kick")
 SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
 
 
-async def set_topic(chat: Chat, by: Person, room: Room, text: str, now: float) -> None:
+async def set_topic(
+    chat: Chat,
+    by: Person,
+    room: Room,
+    text: str,
+    now: float,
+    acknowledge: Acknowledge | None = None,
+) -> None:
     """Set the topic of a room; an empty text removes it.
+
+    ``acknowledge`` is called with the outcome once the topic is stored in the room's history.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``, ``not-kept``.
     """
     rules.check_membership(room, by)
     rules.check_role(room, by, Role.MODERATOR)
     rules.check_not_muted(room, by, now)
-    topic = cut(text, TOPIC_LENGTH)
+    topic, before = cut(text, TOPIC_LENGTH), room.settings.topic
 
     def change() -> None:
         room.settings.topic = topic
         chat.persistent.changed(room)
 
+    def settled(stored: bool) -> None:
+        if stored:
+            chat.audit.add(now, by, "topic", topic, room=room)
+        elif not room.is_persistent and room.settings.topic == topic:  # its record has the topic
+            room.settings.topic = before
+            chat.peers.room_changed(room)
+
     await chat.records.keep(change)
-    chat.audit.add(now, by, "topic", topic, room=room)
-    chat.post(room, TopicSet(now, by.nick, topic), by)
+    event = TopicSet(now, by.nick, topic)
+    chat.posting.post(room, event, by, acknowledge=acknowledge, settled=settled)
 
 
 async def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: float) -> None:
