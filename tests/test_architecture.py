@@ -23,7 +23,7 @@ from tests import ROOT
 LAYERS = (
     ("chat.limits", "chat.events"),
     ("chat.text", "chat.store_health"),
-    ("chat.ratelimit", "chat.fanout", "chat.store", "chat.event_rows"),
+    ("chat.ratelimit", "chat.fanout", "chat.store", "chat.event_rows", "chat.believed_time"),
     ("chat.model",),
     ("chat.records", "chat.peers"),
     ("chat.delivery",),
@@ -52,7 +52,7 @@ LAYERS = (
     ),
     ("terminal.preferred", "terminal.pending", "store.volatile_history", "store.nats.rooms"),
     ("store.nats",),
-    ("transport.net", "transport.ssh.keys"),
+    ("transport.net", "transport.ssh.keys", "transport.security_log"),
     ("transport.channel",),
     ("transport.relay",),
     ("transport.host", "transport.ssh.protocol"),

@@ -15,6 +15,32 @@ LINE_BYTES = 4096
 #: one paste of 64 KiB.  Beyond it nothing more is read from the connection.
 PASTE_BYTES = 64 * 1024
 
+#: The lines that all guests of one address may send together, as a multiple of what one person may:
+#: a household or a small team writes unhindered, and a laptop with a hundred connections is four
+#: people.  Established accounts of the address have as much beside it.
+LINES_PER_ADDRESS = 4
+#: Entries in each table of line budgets, of accounts and of addresses: some 250 bytes each.
+LINE_BUDGETS = 10_000
+
+#: Lines of one address that had to wait within so many seconds, from which on that is a flood, of
+#: which operators are warned: a class that begins to talk has some tens.  They are warned again of
+#: the same address after five minutes.  Addresses that are watched, some 200 bytes each.
+FLOOD_LINES = 100
+FLOOD_SECONDS = 60.0
+FLOOD_WARNING_SECONDS = 5 * 60.0
+ADDRESSES_WATCHED = 1000
+#: Guests who come in within a minute, from which on they are a wave: a class or two have fewer.  On
+#: a server with many people it is a tenth of those who are here, but no more than are counted.
+#: After its start a server expects everybody back at once.
+WAVE_GUESTS = 100
+WAVE_SHARE = 10
+WAVE_COUNTED = 2000
+WAVE_QUIET_SECONDS = 5 * 60.0
+
+#: Seconds after its registration from which an account is established: its owner goes before guests
+#: where capacity is tight.  Who registers accounts for a flood has to wait a day for that.
+ESTABLISHED_SECONDS = 24 * 60 * 60
+
 #: A nick.  IRC networks give 9 to 30, ssh-chat 15; names in many scripts need the room.
 NICK_LENGTH = 24
 
@@ -154,8 +180,17 @@ SEARCH_SHOWN = 20
 SEARCH_PAGES = 1000
 SEARCH_WORDS = 16
 
-#: Events that the memory store scans for one search, newest first: some 20 ms, in which the server
-#: does nothing else.
+#: Searches in progress, and how many of them may be those of guests, so that accounts find room
+#: when many search.  One user has one in progress, an address a few: a household, not a flood.
+SEARCHES = 20
+SEARCHES_OF_GUESTS = 15
+SEARCHES_PER_ADDRESS = 3
+#: Seconds that a search in a file may take, where a hard one takes a tenth in a million messages;
+#: and seconds that it may have waited for others before it begins, after which users have given up.
+SEARCH_SECONDS = 2.0
+SEARCH_WAIT_SECONDS = 10.0
+
+#: Events that the memory store scans for one search, newest first: some 20 ms in all.
 SEARCHED_EVENTS = 10_000
 
 #: Seconds for which a session is kept after its connection is lost, and detached sessions that are
@@ -191,8 +226,8 @@ RESYNC_SECONDS = 10.0
 #: the others: two heartbeats have not been accepted.
 OUT_OF_TOUCH_SECONDS = 10.0
 
-#: Seconds between two liveness checks, which run every second, beyond which the clock of this
-#: machine was set, or this process stood still.
+#: Seconds between two liveness checks, which run every second, beyond which this process stood
+#: still, or its machine was suspended.
 CLOCK_JUMP_SECONDS = 10.0
 
 #: States of people and rooms in one message between servers, and its bytes: NATS takes 1 MB, of

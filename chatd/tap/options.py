@@ -14,7 +14,6 @@ from typing import Any, ClassVar, TypeVar
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin, InvalidAuthType, makeChecker
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
@@ -24,6 +23,7 @@ import twisted
 from chatd.chat.actions.moderation.room_settings import SHOUTING
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Rate
+from chatd.chat.ratelimit.line_budget import rate_of_address
 from chatd.chat.text import names
 from chatd.chat.text.sanitizing import decode, safe
 from chatd.store.nats.client import creds, servers
@@ -31,7 +31,8 @@ from chatd.store.sqlite.files import data_folder
 from chatd.tap.worker import FIRST_SOCKET, Worker, read_worker, working_folder
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.allow_file import AllowFile
-from chatd.transport.net.shared_ports import Adopting, check_shared
+from chatd.transport.net import dual_stack
+from chatd.transport.net.shared_ports import KINDS, Adopting, check_shared
 from chatd.transport.ssh.keys.authorized_keys import AuthorizedKeysError, read_authorized_keys
 from chatd.transport.ssh.keys.host_key import HostKeyError, load_or_generate
 from chatd.transport.ways import AUTO, NAMES
@@ -47,16 +48,16 @@ _PORTS = range(65536)
 
 
 def _endpoint(text: str | None) -> str | None:
-    """Parse an endpoint description; digits alone are a TCP port."""
+    """Parse an endpoint description; digits alone are a TCP port of IPv6 and IPv4."""
     if text is None:
         return None
     if text.isascii() and text.isdigit():
-        text = f"tcp:{text}"
+        text = f"{dual_stack.KIND}:{text}"
     kind, _, rest = text.partition(":")
     port = rest.partition(":")[0].removeprefix("port=")
-    if kind in ("tcp", "tcp6") and port.lstrip("-").isdigit() and int(port) not in _PORTS:
+    if kind in KINDS and port.lstrip("-").isdigit() and int(port) not in _PORTS:
         raise ValueError(f"a port is a number from 0 to {_PORTS[-1]}, not {port}")
-    if text.startswith(("tcp:", "tcp6:")) and "backlog=" not in text:
+    if text.startswith(tuple(f"{kind}:" for kind in KINDS)) and "backlog=" not in text:
         text = f"{text}:backlog={BACKLOG}"
     return text
 
@@ -183,6 +184,13 @@ class Options(UsageOptions, AuthOptionMixin):
             "10/2",
             "lines of one person at once, and then a second: BURST/A-SECOND, or none",
         ],
+        [
+            "flood-per-address",
+            None,
+            None,
+            "lines of all guests of one address, and of all accounts: BURST/A-SECOND, or none "
+            "[default: four times --flood]",
+        ],
         ["cluster", None, None, "NATS servers that make this server one with others: URL[,URL...]"],
         ["cluster-name", None, None, "what this server is called there [default: the host's name]"],
         ["cluster-login", None, None, "file with USER:PASSWORD for the NATS servers"],
@@ -259,6 +267,12 @@ class Options(UsageOptions, AuthOptionMixin):
         """
         for option, read in _READ.items():
             self[option] = _checked(option, partial(read, self[option]))
+        flood = self["flood-per-address"]
+        self["flood-per-address"] = (
+            rate_of_address(self["flood"])
+            if flood is None
+            else _checked("flood-per-address", partial(_flood, flood))
+        )
         listen = [("listen", way, text) for way, text in self["listen"]]
         port = self["port"]
         if port is not None or not listen:
@@ -304,10 +318,23 @@ def _endpoint_of(description: str, worker: Worker, number: int) -> IStreamServer
         check_shared(description)
     opens: Any = Adopting(reactor, FIRST_SOCKET + number) if worker.is_worker else reactor
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(opens, description)
+        endpoint = dual_stack.server_endpoint(opens, description)
+    except (IndexError, KeyError) as why:
+        if description.startswith("systemd:"):
+            raise ValueError(
+                f"systemd passed no socket {_socket_of(description)}; is chatd.socket started?"
+            ) from None
+        raise ValueError(f"{description} is no endpoint: {why}") from None
     except Exception as why:
         raise ValueError(f"{description} is no endpoint: {why}") from None
     return endpoint
+
+
+def _socket_of(description: str) -> str:
+    """Return the number or the name of the socket that a ``systemd:`` endpoint asks for."""
+    _, _, words = description.partition(":")
+    named = dict(word.partition("=")[::2] for word in words.split(":"))
+    return named.get("index") or named.get("name", "")
 
 
 def _data_folder(text: str | None) -> Path:

@@ -20,6 +20,7 @@ from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
+from chatd.chat.ratelimit.line_budget import Standing
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.cluster.bus import State
@@ -28,13 +29,13 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import ProgramProtocol
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.program import ProgramConversation
-from chatd.transport.host import Host, Relay, log_wrong_password
+from chatd.transport.host import Host, Relay
 from chatd.transport.net.outbox import STALLED
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import Stream
 from chatd.wire.json import requests
-from chatd.wire.json.codec import JsonCodec, encode
+from chatd.wire.json.codec import TOO_MUCH_REFUSED, JsonCodec, encode
 from chatd.wire.json.events import EventStyle, Fields, MessageStyle, entry_fields
 from chatd.wire.json.objects import BadObject, Object
 from chatd.wire.json.requests import ErrorCode
@@ -44,6 +45,8 @@ BOT = 2
 
 #: The name, between servers, of the program that runs a relayed connection.
 PROGRAM = "json"
+#: The name of this way in, in the log.
+WAY = "json"
 
 #: The answer of a full server.
 FULL_ANSWER = encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
@@ -83,6 +86,12 @@ _ERRORS = {
 class _RemoteDoor:
     """The gate's interface for a relayed connection, whose real gate is at its edge."""
 
+    def pause(self) -> None:
+        """Do nothing: the stream is paused."""
+
+    def resume(self) -> None:
+        """Do nothing: the stream is resumed."""
+
     def reached(self) -> tuple[str, int]:
         """Return an empty address: it is unknown here."""
         return "", 0
@@ -90,7 +99,7 @@ class _RemoteDoor:
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Do nothing: a program's connection has no other way in."""
 
-    def admit(self, operator: bool) -> str | None:
+    def admit(self, standing: Standing) -> str | None:
         """Return None: the client has already been admitted."""
         return None
 
@@ -111,7 +120,7 @@ class JsonProtocol(ProgramProtocol):
     """A connection of a program that speaks JSON."""
 
     def __init__(self, host: Host, arrival: Arrival) -> None:
-        super().__init__(host.clock, partial(JsonConversation, host, arrival))
+        super().__init__(host.clock, arrival.door, partial(JsonConversation, host, arrival))
 
 
 class JsonConversation(ProgramConversation[Object | BadObject]):
@@ -181,7 +190,6 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
     def refuse(self, request: Object | BadObject, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
-        log_wrong_password(refused, self.arrival.address)
         if self.session is None and refused.code in FINAL_REFUSALS:
             self.write(turned_away(refused.sentence))
             self.close()
@@ -199,6 +207,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         """Carry out the request of an object."""
         if isinstance(request, BadObject):
             self._error(ErrorCode.BROKEN, request.sentence)
+            if request is TOO_MUCH_REFUSED:
+                self.close()
             return
         asked = requests.request_from(request.fields)
         session = self.session
@@ -223,13 +233,13 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
                 joined = await self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
             case requests.Leave(room=room, id=given):
-                where = self.host.chat.find_room(room, session.person)
+                where = self.host.chat.find_room(room, session)
                 self.host.chat.part(session.person, where, "", self.host.now())
                 self._answer(given, room=where.name.shown)
             case requests.History():
                 await self._history(session, asked)
             case requests.Users(room=room, id=given):
-                where = self.host.chat.find_room(room, session.person)
+                where = self.host.chat.find_room(room, session)
                 count, users = len(where.members), _users(where, self.host.now())
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case requests.Topic(room=room, topic=topic, id=given):
@@ -241,11 +251,11 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
                     else:
                         self._answer(given, room=where.name.shown)
 
-                chat, person, now = self.host.chat, session.person, self.host.now()
-                await set_topic(chat, person, where, topic, now, acknowledge)
+                now = self.host.now()
+                await set_topic(self.host.chat, session, where, topic, now, acknowledge)
 
     def _room(self, session: Session, room: str | None) -> Room:
-        return self.host.chat.find_room(room, session.person) if room else session.room()
+        return self.host.chat.find_room(room, session) if room else session.room()
 
     async def _enter(self, who: requests.Username) -> None:
         if self.session is not None:
@@ -255,9 +265,11 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         self._version = version = who.version
         nick, address, account = who.username, self.arrival.address, self._proved
         if who.password is not None:
-            proved = await host.chat.authentication.authenticate(nick, who.password, address, now)
+            proved = await host.chat.authentication.authenticate(
+                nick, who.password, address, now, way=WAY
+            )
             account = proved.name.key
-        visitor = Visitor(nick, address, account=account)
+        visitor = Visitor(nick, address, account=account, way=WAY)
         if host.relay is not None:
             visitor = replace(visitor, relay_to=partial(self._relay, host.relay, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
@@ -325,7 +337,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         room: str | None,
         given: requests.Id,
     ) -> None:
-        if sender is not None and names.nick(sender).key != session.person.name.key:
+        if sender is not None and names.existing(sender).key != session.person.name.key:
             self._error(ErrorCode.NOT_YOU, f"You are {session.person.nick}, not {sender}.", given)
             return
         now = self.host.now()
@@ -347,7 +359,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         say(self.host.chat, session, text, now, room=where, acknowledge=acknowledge)
 
     async def _history(self, session: Session, asked: requests.History) -> None:
-        where = self.host.chat.find_room(asked.room, session.person)
+        where = self.host.chat.find_room(asked.room, session)
         rules.check_membership(where, session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
         count = max(1, min(count, HISTORY_SHOWN_AT_MOST))

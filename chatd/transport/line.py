@@ -77,9 +77,9 @@ class LineProtocol(LineReceiver):
         # The conversation pauses and resumes the transport, but not this protocol: it accepts the
         # remaining lines of a chunk and keeps them itself.  It resumes reading in the middle of its
         # own work, where no line may arrive before `TransportConnection.resume` returns.
-        self._connection.connect(self.transport, self._host.clock)
+        self._connection.connect(self.transport, self._host.clock, self._arrival.door)
         self.conversation = Conversation(self._host, self._connection, self)
-        self.conversation.begin(Visitor(address=self._arrival.address))
+        self.conversation.begin(Visitor(address=self._arrival.address, way="line"))
 
     def readConnectionLost(self) -> None:
         """Take what has no line end as a line, then tell the program that no more will come."""
@@ -95,7 +95,7 @@ class LineProtocol(LineReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()
 
     # Bytes to lines -------------------------------------------------------------------------------
 

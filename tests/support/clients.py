@@ -25,6 +25,7 @@ CLIENTS = {
     "openssl": (("openssl",), "openssl"),
     "Xvfb": (("Xvfb",), "xvfb"),
     "xdotool": (("xdotool",), "xdotool"),
+    "faketime": (("faketime",), "faketime"),
 }
 
 #: The same for modules of Python.

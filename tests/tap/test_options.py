@@ -34,8 +34,11 @@ from chatd.tap.stop_once import StopOnce
 from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Worker
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
+from chatd.transport.net.dual_stack import DualStackEndpoint
 from chatd.transport.net.listening import Listening
+from chatd.transport.services.clock_watch import ClockWatch
 from chatd.transport.services.disk_watch import DiskWatch
+from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
@@ -80,7 +83,7 @@ def refused(*words: str) -> str:
 
 def test_no_option_is_required(home: Path) -> None:
     options = parsed()
-    assert options["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
+    assert options["listen"] == [("auto", f"dual:1134:backlog={BACKLOG}")]
     assert options["lobby"] == "lobby"
     assert options["motd"] == ()
     assert options["shouting"] == "allow"
@@ -106,12 +109,13 @@ def test_every_option_is_tested_here() -> None:
 @pytest.mark.parametrize(
     ("text", "endpoint"),
     [
-        ("2222", f"tcp:2222:backlog={BACKLOG}"),
-        ("0", f"tcp:0:backlog={BACKLOG}"),
-        ("65535", f"tcp:65535:backlog={BACKLOG}"),
+        ("2222", f"dual:2222:backlog={BACKLOG}"),
+        ("0", f"dual:0:backlog={BACKLOG}"),
+        ("65535", f"dual:65535:backlog={BACKLOG}"),
         ("tcp:2222", f"tcp:2222:backlog={BACKLOG}"),
         ("tcp:2222:interface=127.0.0.1", f"tcp:2222:interface=127.0.0.1:backlog={BACKLOG}"),
         ("tcp6:2222", f"tcp6:2222:backlog={BACKLOG}"),
+        ("dual:2222:backlog=5", "dual:2222:backlog=5"),
         ("tcp:2222:backlog=5", "tcp:2222:backlog=5"),
         ("unix:/run/chatd", "unix:/run/chatd"),
     ],
@@ -123,10 +127,14 @@ def test_a_port_is_a_number_or_an_endpoint(text: str, endpoint: str) -> None:
 
 
 def test_endpoints_are_checked_while_parsing() -> None:
-    options = parsed("--port", "1", "--listen", "ssh=tcp6:2", "--listen", "line=unix:/run/chatd")
+    options = parsed(
+        *("--port", "1", "--listen", "telnet=tcp:3"),
+        *("--listen", "ssh=tcp6:2", "--listen", "line=unix:/run/chatd"),
+    )
     ways = [(way, type(endpoint)) for way, endpoint in options["endpoints"]]
     assert ways == [
-        ("auto", TCP4ServerEndpoint),
+        ("auto", DualStackEndpoint),
+        ("telnet", TCP4ServerEndpoint),
         ("ssh", TCP6ServerEndpoint),
         ("line", UNIXServerEndpoint),
     ]
@@ -139,7 +147,7 @@ def test_with_listen_alone_the_default_port_is_not_opened() -> None:
 
 def test_the_options_of_one_command_line_are_not_those_of_the_next() -> None:
     parsed("--listen", "ssh=22", "--proxy-from", "10.0.0.0/8")
-    assert parsed()["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
+    assert parsed()["listen"] == [("auto", f"dual:1134:backlog={BACKLOG}")]
     assert parsed()["proxy-from"] == []
 
 
@@ -159,6 +167,9 @@ def test_a_number_outside_the_ports_is_refused(port: str) -> None:
         "tcp:",
         "tcp:http",
         "tcp:1:backlog=x",
+        "dual:",
+        "dual:1:interface=127.0.0.1",
+        "dual:1:backlog=x",
         "unix:/run/chatd:mode=x",
         "haproxy:nosuch:1",
         pytest.param("tcp"),
@@ -304,9 +315,26 @@ def test_the_flood_limit_is_parsed(text: str, limit: Rate | None) -> None:
     assert parsed("--flood", text)["flood"] == limit
 
 
+@pytest.mark.parametrize("option", ["--flood", "--flood-per-address"])
 @pytest.mark.parametrize("text", ["5", "0/1", "5/0", "5/x", "x/1", "", "/", "5/-1", "5/inf"])
-def test_an_invalid_flood_limit_is_refused(text: str) -> None:
-    assert refused("--flood", text).startswith("--flood: it is ")
+def test_an_invalid_flood_limit_is_refused(option: str, text: str) -> None:
+    assert refused(option, text).startswith(f"{option}: it is ")
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [
+        ((), Rate(40, 8)),
+        (("--flood", "5/1"), Rate(20, 4)),
+        (("--flood", "none"), None),
+        (("--flood", "none", "--flood-per-address", "5/1"), Rate(5, 1)),
+        (("--flood-per-address", "none"), None),
+    ],
+)
+def test_an_address_may_send_four_times_what_a_person_may(
+    words: tuple[str, ...], limit: Rate | None
+) -> None:
+    assert parsed(*words)["flood-per-address"] == limit
 
 
 @pytest.mark.parametrize("network", ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
@@ -476,9 +504,11 @@ OF_A_CLUSTER = [
     StoreService,
     Lease,
     UnacknowledgedCheck,
+    ClockWatch,
     DiskWatch,
     Shutdown,
     Listening,
+    GarbageCollection,
 ]
 
 
@@ -558,9 +588,11 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        ClockWatch,
         DiskWatch,
         Shutdown,
         Listening,
+        GarbageCollection,
     ]
     assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
     with pytest.raises(SystemExit, match="chatd cannot keep what is said: another chatd is using"):
@@ -664,9 +696,12 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        ClockWatch,
         DiskWatch,
         Shutdown,
-    ] + [Listening] * 3
+        *[Listening] * 3,
+        GarbageCollection,
+    ]
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
     assert len({id(door.admission) for door in doors(reactor)}) == 1
@@ -685,7 +720,7 @@ def test_a_server_is_configured_by_its_options(tmp_path: Path) -> None:
     [door] = doors(reactor)
     assert door.admission.most == 10
     assert door.admission.per_address == PerAddress(1, 120)
-    assert door.host.flood is None
+    assert door.host.budgets.person is None
     assert door.host.motd == ("Be kind.",)
     assert door.proxies == (ip_network("10.0.0.0/8"),)
     assert door.host.chat.lobby.name.shown == "Attic"

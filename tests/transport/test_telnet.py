@@ -5,7 +5,8 @@ import re
 import pytest
 
 from chatd.transport.gate.gate import SILENCE_SECONDS
-from chatd.transport.telnet import SETTLE_SECONDS
+from chatd.transport.telnet import SETTLE_SECONDS, TOO_MANY_COMMANDS
+from chatd.wire.telnet import codec
 from chatd.wire.telnet.codec import PROBE
 from tests.support.displays import TIPS, Display
 from tests.support.memory_server import ClientConnection, MemoryServer
@@ -420,3 +421,32 @@ def test_a_connection_lost_at_any_moment_leaves_nothing_behind(client: tuple[byt
         assert server.clock.getDelayedCalls() == []
         assert len(server.chat.people) == 0
         assert server.admission.here == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"\xff\xf6",
+        b"\xff\xfb\x01",
+        b"\xff\xfa\x1f\0\x50\0\x18\xff\xf0",
+        b"\xff\xf1",
+        b"\xff\xfa\x18",
+    ],
+)
+def test_a_client_that_sends_a_thousand_commands_in_ten_seconds_is_closed(command: bytes) -> None:
+    server = MemoryServer("telnet")
+    client = server.connects()
+    client.sends(command * (codec.COMMANDS - 1))
+    assert not client.closed
+    client.sends(command + b"hello\r\n")
+    assert client.closed
+    assert client.receives().endswith(TOO_MANY_COMMANDS)
+
+
+def test_a_client_that_resizes_for_minutes_stays() -> None:
+    server = MemoryServer("telnet")
+    client = server.connects()
+    for _ in range(30):
+        client.sends(b"\xff\xfa\x1f\0\x50\0\x18\xff\xf0" * (codec.COMMANDS // 2 - 1))
+        server.clock.advance(codec.COMMAND_SECONDS / 2)
+    assert not client.closed

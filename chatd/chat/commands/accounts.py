@@ -63,7 +63,9 @@ async def _login(call: Call) -> None:
     check_no_account(call.person)
     now = call.now
     if not password:
-        name = await call.chat.authentication.check_attempt(nick, call.session.address, now)
+        name = await call.chat.authentication.check_attempt(
+            nick, call.session.address, now, call.session.way
+        )
         password, now = await call.ask(f"Password of {name}", secret=True)
     account = await log_in(call.chat, call.session, nick, password, now)
     sentence = f"You are logged in as {account.name}"

@@ -12,12 +12,11 @@ from chatd.chat.actions.status import status
 from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.commands.describe import join_reply, roster
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import LISTED, REASON_LENGTH
+from chatd.chat.limits import LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import LastActive
 from chatd.chat.text.durations import duration
-from chatd.chat.text.sanitizing import cut
 
 
 async def _join(call: Call) -> None:
@@ -35,7 +34,7 @@ async def _join(call: Call) -> None:
 def _leave(call: Call) -> Awaitable[None]:
     first, _, reason = call.words.partition(" ")
     room = call.room(first)
-    call.chat.part(call.person, room, cut(reason.strip(), REASON_LENGTH), call.now)
+    call.chat.part(call.person, room, rules.reason(reason.strip()), call.now)
     focus = call.session.focus
     if focus is not None:
         call.answer(f"You left {room}; {focus} has the focus now.")
@@ -53,7 +52,7 @@ def _focus(call: Call) -> Awaitable[None]:
 
 
 def _rooms(call: Call) -> None:
-    rooms = [room for room in call.chat.rooms.values() if call.chat.may_see(call.person, room)]
+    rooms = [room for room in call.chat.rooms.values() if call.chat.may_see(call.session, room)]
     rooms.sort(key=lambda room: (-len(room.members), room.name.key))
     rows = [_row(room) for room in rooms[:LISTED]]
     if len(rooms) > LISTED:
@@ -113,7 +112,7 @@ def _answer_whois(call: Call, other: Person) -> None:
         rows.append(f"away: {other.away or 'no reason given'}")
     if other.is_detached:
         rows.append("cut off, and may come back")
-    if call.person.operator:
+    if call.session.operator:
         rows.append(f"address {other.address or 'unknown'}")
     call.list(f"{other.nick}:", rows)
 
@@ -121,7 +120,7 @@ def _answer_whois(call: Call, other: Person) -> None:
 async def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        await room_settings.set_topic(call.chat, call.person, room, call.words, call.now)
+        await room_settings.set_topic(call.chat, call.session, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
@@ -131,27 +130,27 @@ async def _room(call: Call) -> None:
     name, _, value = call.words.partition(" ")
     if not name:
         rows = [
-            f"{each} {room_settings.setting_for(call.person, room, each)}".rstrip()
+            f"{each} {room_settings.setting_for(call.session, room, each)}".rstrip()
             for each in room_settings.SETTINGS
         ]
         call.list(f"Settings of {room}:", rows)
     elif not value.strip() and name in room_settings.SETTINGS and name != "topic":
-        call.answer(f"{room}: {name} {room_settings.setting_for(call.person, room, name)}")
+        call.answer(f"{room}: {name} {room_settings.setting_for(call.session, room, name)}")
     else:
-        await room_settings.set_room(call.chat, call.person, room, name, value.strip(), call.now)
+        await room_settings.set_room(call.chat, call.session, room, name, value.strip(), call.now)
 
 
 async def _invite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    other = await members.invite(call.chat, call.person, where, nick, call.now)
+    other = await members.invite(call.chat, call.session, where, nick, call.now)
     call.answer(f"{other.nick} is invited into {where}.")
 
 
 async def _uninvite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    invited = await members.uninvite(call.chat, call.person, where, nick, call.now)
+    invited = await members.uninvite(call.chat, call.session, where, nick, call.now)
     call.answer(f"{invited} is not invited into {where} any more.")
 
 

@@ -8,6 +8,7 @@ from chatd.chat.actions.moderation import operators
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.commands.moderating import ban_rows, covers
 from chatd.chat.events import Refused, Role
+from chatd.chat.model import rules
 from chatd.chat.text.durations import term
 
 #: Runs a subcommand, given the first word after its name and the rest.
@@ -15,16 +16,17 @@ _Run = Callable[[Call, str, str], Awaitable[None] | None]
 
 
 def _kick(call: Call, nick: str, reason: str) -> None:
-    other = operators.kick(call.chat, call.person, nick, reason, call.now)
+    other = operators.kick(call.chat, call.session, nick, reason, call.now)
     call.answer(f"{other.nick} is disconnected.")
 
 
 async def _ban(call: Call, target: str, words: str) -> None:
-    made, count = await operators.ban(call.chat, call.person, target, words, call.now)
-    how_long = term(call.now, made.until)
+    made, count = await operators.ban(call.chat, call.session, target, words, call.now)
+    how_long = term(made.made, made.until)
+    covered = covers(made, call.session)
     out = "nobody here was" if not count else f"{count} {'was' if count == 1 else 'were'}"
     call.answer(
-        f"The ban of {made.label} from this server covers {covers(made, call.person)}, {how_long}; "
+        f"The ban of {made.label} from this server covers {covered}, {how_long}; "
         f"{out} disconnected."
     )
 
@@ -49,11 +51,11 @@ def _stats(call: Call, _: str, __: str) -> None:
 
 
 def _rename(call: Call, nick: str, new: str) -> Awaitable[None]:
-    return operators.rename(call.chat, call.person, nick, new, call.now)
+    return operators.rename(call.chat, call.session, nick, new, call.now)
 
 
 async def _close(call: Call, name: str, reason: str) -> None:
-    room = call.chat.find_room(name, call.person)
+    room = call.chat.find_room(name, call.session)
     count = await operators.close(call.chat, call.person, room, reason, call.now)
     people = "1 person was" if count == 1 else f"{count} people were"
     call.answer(f"{room} is closed; {people} in it.")
@@ -73,7 +75,7 @@ _SUBCOMMANDS: dict[str, tuple[_Run, int, str]] = {
 
 
 def _server(call: Call) -> Awaitable[None] | None:
-    operators.check_operator(call.person)
+    rules.check_operator(call.session)
     name, _, words = call.words.partition(" ")
     found = _SUBCOMMANDS.get(name.lower())
     if found is None:
@@ -99,6 +101,6 @@ COMMANDS = (
         more="; ".join(
             f"{name} {arguments}".rstrip() for name, (_, _, arguments) in _SUBCOMMANDS.items()
         )
-        + ".",
+        + ".  Only a connection that came with an operator's key may do that.",
     ),
 )

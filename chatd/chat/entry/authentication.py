@@ -22,6 +22,7 @@ from chatd.chat.limits import NEW_PASSWORDS, PENDING_PASSWORD_CHECKS
 from chatd.chat.model.entities import Person
 from chatd.chat.model.people import People
 from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
+from chatd.chat.ratelimit.reports import Report, TurnedAway, WrongSecret, ignore
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.text import names
 from chatd.chat.text.names import GUEST, Name
@@ -42,11 +43,13 @@ class Authenticator:
         accounts: Accounts,
         hasher: PasswordHasher,
         checker: PasswordChecker | None = None,
+        report: Report = ignore,
     ) -> None:
         self._people = people
         self._accounts = accounts
         self._hasher = hasher
         self._checker = checker
+        self._report = report
         self._throttle = LoginThrottle()
         self._new_password_rate = PerAddressRate(NEW_PASSWORDS)
         self.pending_checks = 0
@@ -55,13 +58,13 @@ class Authenticator:
         """Note that an owner connected from an address, by any proof; it is known from then on."""
         self._throttle.owner_logged_in(account, address)
 
-    async def check_attempt(self, nick: str, address: str, now: float) -> Name:
+    async def check_attempt(self, nick: str, address: str, now: float, way: str = "") -> Name:
         """Check that a password may be tried for a nick now; return the name of the account.
 
         :raises Refused: ``bad-nick``, ``no-such-account``, ``no-password``, ``too-fast``.
         """
         await self._accounts.load()
-        name = names.nick(nick)
+        name = names.existing(nick)
         account = self._accounts.get(name.key)
         if account is None and self._checker is None:
             raise Refused("no-such-account", f"There is no account {name}; /register makes one.")
@@ -69,28 +72,38 @@ class Authenticator:
             raise Refused("no-password", f"{name} has no password; its owner has an ssh key.")
         wait = self._throttle.wait(name.key, address, now)
         if wait > 0:
+            self._report(TurnedAway(address, way, "too-many-wrong-passwords"))
             raise Refused(
                 "too-fast", f"There were too many wrong passwords; try again in {ceil(wait)} s."
             )
         return account.name if account is not None else name
 
     async def authenticate(
-        self, nick: str, password: str, address: str, now: float, by: Person | None = None
+        self,
+        nick: str,
+        password: str,
+        address: str,
+        now: float,
+        by: Person | None = None,
+        way: str = "",
     ) -> Account:
         """Return the account that a password proves; ``by`` is the person who gives it.
+
+        ``way`` is the name of their way in, for the log.
 
         If the checker knows the user and there is no account yet, it is created.
 
         :raises Refused: ``wrong-password``, ``not-checked``, ``nick-taken``, ``busy``,
             ``too-many``, ``not-kept`` and as `check_attempt`.
         """
-        name = await self.check_attempt(nick, address, now)
+        name = await self.check_attempt(nick, address, now, way)
         known = self._throttle.is_known(name.key, address)
         self._check_capacity(known=known)
         # Counted before the check, not after: otherwise many guesses could be made simultaneously.
         attempt = self._throttle.begin(name.key, address, now)
         own, outside = await self._count_pending(self._is_proved(name, prepared(password)))
         if not (own or outside):
+            self._report(WrongSecret(address, way, account=name.key))
             raise Refused("wrong-password", f"That is not the password of {name}.")
         account = self._accounts.get(name.key)
         if account is None or not (own or account.external):

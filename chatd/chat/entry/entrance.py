@@ -17,6 +17,7 @@ from chatd.chat.model.entities import Person, Session
 from chatd.chat.model.people import People
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.peers import Notify, Peers, Proof
+from chatd.chat.ratelimit.reports import Report, TurnedAway, ignore
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.records.profiles import Profiles
 from chatd.chat.records.server_access import ServerAccess
@@ -34,7 +35,8 @@ class Visitor:
     script that listens while its owner is on a screen.  ``account`` is the folded nick of an
     account that was proved already, by other means than the key.  ``preferences`` are pairs of name
     and value that hold from the beginning and override those of the account.  ``relay_to`` relays
-    the connection to the server where the owner is, where that is possible.
+    the connection to the server where the owner is, where that is possible.  ``way`` is the name of
+    the way in, for the log.
     """
 
     nick: str = ""
@@ -45,6 +47,7 @@ class Visitor:
     account: str = ""
     preferences: tuple[tuple[str, str], ...] = ()
     relay_to: RelayTo | None = None
+    way: str = ""
 
 
 class Entrance:
@@ -62,8 +65,10 @@ class Entrance:
         profiles: Profiles,
         access: ServerAccess,
         peers: Peers,
+        report: Report = ignore,
     ) -> None:
         self._people = people
+        self._report = report
         self._detached = detached
         self._profiles = profiles
         self._accounts = accounts
@@ -135,9 +140,9 @@ class Entrance:
                 return await self._add_connection(lost, visitor, client, listens=True), ""
         asked = safe(visitor.nick)
         if exactly:
-            name, remark = await self._nicks.take_exactly(asked), ""
+            name, remark = await self._nicks.take_exactly(asked, operator=visitor.operator), ""
         else:
-            name, remark = await self._nicks.take_nearest(asked)
+            name, remark = await self._nicks.take_nearest(asked, operator=visitor.operator)
         session = self._add_person(name, visitor, client, now, listens=listens)
         if account is not None:
             session.person.on_behalf_of = account.name.key
@@ -175,7 +180,11 @@ class Entrance:
         if owner is not None and not visitor.as_guest:
             nick = owner
         identity = Identity(nick, owner, visitor.fingerprint, visitor.address)
-        self._access.check(identity, now, operator=visitor.operator)
+        try:
+            self._access.check(identity, now, operator=visitor.operator)
+        except Refused as refused:
+            self._report(TurnedAway(visitor.address, visitor.way, refused.code))
+            raise
 
     def _add_person(
         self, name: Name, visitor: Visitor, client: Client, now: float, *, listens: bool
@@ -200,6 +209,7 @@ class Entrance:
         session = Session(person, client, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
+        session.way = visitor.way
         session.relay_to = visitor.relay_to
         session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
@@ -243,7 +253,9 @@ class Entrance:
             person = self._owners.get(account.name.key)
         if person is None:
             if stays_at or not await self._nicks.claim_own(account.name):
-                name, remark = await self._nicks.take_nearest(account.name.shown)
+                name, remark = await self._nicks.take_nearest(
+                    account.name.shown, operator=visitor.operator
+                )
             else:
                 name, remark = account.name, ""
             person = self._owners.get(account.name.key)

@@ -20,8 +20,8 @@ _BY_KEY = "its owner has an ssh key."
 class NickRegistry:
     """Takes nicks for users on this server, which is ``holder`` to the store.
 
-    ``_being_claimed`` has the skeletons (`chatd.chat.text.names.skeletons`) of the nicks for which
-    the store is being asked.
+    ``_being_claimed`` has the looks (`chatd.chat.text.names.looks`) of the nicks for which the
+    store is being asked.
     """
 
     def __init__(self, people: People, accounts: Accounts, store: Store, holder: str) -> None:
@@ -31,12 +31,12 @@ class NickRegistry:
         self._holder = holder
         self._being_claimed: set[str] = set()
 
-    async def take_exactly(self, asked: str) -> Name:
+    async def take_exactly(self, asked: str, *, operator: bool = False) -> Name:
         """Take the nick that a user asks for.
 
         :raises Refused: ``bad-nick`` or ``nick-taken``.
         """
-        name = names.nick(asked)
+        name = names.nick(asked, staff=operator)
         self.check_owner(name)
         if not await self.claim(name):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
@@ -53,7 +53,7 @@ class NickRegistry:
             proof = f"/login {owner.name} if it is yours." if owner.has_password else _BY_KEY
             raise Refused("nick-taken", f"{name}{like} is registered; {proof}")
 
-    async def take_nearest(self, asked: str) -> tuple[Name, str]:
+    async def take_nearest(self, asked: str, *, operator: bool = False) -> tuple[Name, str]:
         """Take the nick that a user asks for, or a similar one.
 
         Return it with a sentence that says why it differs; empty if it does not, or if they asked
@@ -62,7 +62,7 @@ class NickRegistry:
         if not asked.strip():
             return await self._take_guest_nick(), ""
         try:
-            wanted = names.nick(asked)
+            wanted = names.nick(asked, staff=operator)
         except Refused as refused:
             near = names.as_nick(asked)
             if near is None:
@@ -116,7 +116,7 @@ class NickRegistry:
             return False
         if by is not None and by.name.key == name.key:
             return True
-        looks = names.skeletons(name)
+        looks = names.looks(name)
         if not self._being_claimed.isdisjoint(looks):
             return False
         self._being_claimed |= looks

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -84,7 +84,7 @@ def read_target(text: str) -> Target | None:
     """
     word, colon, nick = text.partition(":")
     if colon and word.lower() in (Kind.ACCOUNT.value, Kind.NICK.value):
-        return Target(Kind(word.lower()), names.nick(nick).key)
+        return Target(Kind(word.lower()), names.existing(nick).key)
     fingerprint = _FINGERPRINT.fullmatch(text)
     if fingerprint is not None:
         return Target(Kind.KEY, f"SHA256:{fingerprint[1]}")
@@ -184,6 +184,10 @@ class Ban:
         return cls(read, **{name: found[name] for name in cls.__slots__ if name != "target"})
 
 
+def _any(now: float) -> float:
+    return now
+
+
 class OnChange(Protocol):
     """Called for every change of a ban."""
 
@@ -197,15 +201,19 @@ class OnChange(Protocol):
 class Bans:
     """Bans by target: at most one for each, and at most ``limit`` in all.
 
+    ``believed`` returns the time of day by which they end, as it is now
+    (`chatd.chat.believed_time.BelievedTime.at`).
+
     Finding the ban that covers a user takes as long among ten thousand as among ten: one lookup for
     each part of the user's identity, and one for each prefix length that any banned network has.
     """
 
-    __slots__ = ("_bans", "_networks", "limit", "on_change")
+    __slots__ = ("_bans", "_networks", "believed", "limit", "on_change")
 
     def __init__(self, limit: int, on_change: OnChange | None = None) -> None:
         self.limit = limit
         self.on_change = on_change
+        self.believed: Callable[[float], float] = _any
         self._bans: dict[Target, Ban] = {}
         self._networks: dict[tuple[int, int], dict[int, Ban]] = {}
 
@@ -271,6 +279,7 @@ class Bans:
 
     def expire(self, now: float) -> None:
         """Drop expired bans."""
+        now = self.believed(now)
         for ban in self:
             if not ban.holds(now):
                 self.drop(ban.target, quietly=True)
@@ -282,6 +291,7 @@ class Bans:
         """
         if not self._bans:
             return None
+        now = self.believed(now)
         for kind, value in (
             (Kind.ACCOUNT, identity.account),
             (Kind.KEY, identity.key),
@@ -297,12 +307,17 @@ class Bans:
         parsed = _address(address) if self._networks else None
         if parsed is None:
             return None
+        now = self.believed(now)
         for (version, length), networks in self._networks.items():
             if version == parsed.version:
                 ban = networks.get(int(parsed) >> (parsed.max_prefixlen - length))
                 if ban is not None and ban.holds(now):
                     return ban
         return None
+
+    def rest(self, ban: Ban, now: float) -> str:
+        """Return how long a ban still holds, and why, as the end of a sentence."""
+        return ban.rest(self.believed(now))
 
     def named(self, text: str) -> list[Ban]:
         """Return the bans whose target or label is this text."""

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chatd.chat.events import Refused
-from chatd.chat.limits import ACCOUNTS, KEYS_PER_ACCOUNT
+from chatd.chat.limits import ACCOUNTS, ESTABLISHED_SECONDS, KEYS_PER_ACCOUNT
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.records.writing import Records
 from chatd.chat.text import names
@@ -55,6 +55,10 @@ class Account:
     created: float
     password: str = ""
     external: bool = False
+
+    def is_established(self, now: float) -> bool:
+        """Whether it is old enough that its owner goes before guests where capacity is tight."""
+        return now - self.created >= ESTABLISHED_SECONDS
 
     @property
     def has_password(self) -> bool:
@@ -103,7 +107,7 @@ def read_key(text: str, now: float) -> Key:
 
 
 class Accounts:
-    """Every account of the server, by nick, by the skeletons of its nick, and by ssh key."""
+    """Every account of the server, by nick, by the looks of its nick, and by ssh key."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -137,20 +141,21 @@ class Accounts:
         found = self._by_nick.get(name.key)
         if found is not None:
             return found
-        looks = (self._by_look.get(look) for look in names.skeletons(name))
+        looks = (self._by_look.get(look) for look in names.looks(name))
         return next((account for account in looks if account is not None), None)
 
     def _put(self, account: Account) -> None:
         self._by_nick[account.name.key] = account
-        for look in names.skeletons(account.name):
-            self._by_look[look] = account
+        for look in names.looks(account.name):
+            self._by_look.setdefault(look, account)
         for key in account.keys:
             self._by_key[key.fingerprint] = account
 
     def _take_out(self, account: Account) -> None:
         del self._by_nick[account.name.key]
-        for look in names.skeletons(account.name):
-            self._by_look.pop(look, None)
+        for look in names.looks(account.name):
+            if self._by_look.get(look) is account:
+                del self._by_look[look]
         for key in account.keys:
             self._by_key.pop(key.fingerprint, None)
 

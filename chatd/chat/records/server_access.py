@@ -64,7 +64,7 @@ class ServerAccess:
             return
         ban = self.bans.covering(identity, now)
         if ban is not None:
-            raise Refused("banned", f"You are banned from this server {ban.rest(now)}.")
+            raise Refused("banned", f"You are banned from this server {self.bans.rest(ban, now)}.")
         invited = self._allowed()
         if invited is not None and identity not in invited:
             raise Refused(
@@ -79,7 +79,7 @@ class ServerAccess:
         """
         ban = self.bans.of_address(address, now)
         if ban is not None:
-            raise Refused("banned", f"You are banned from this server {ban.rest(now)}.")
+            raise Refused("banned", f"You are banned from this server {self.bans.rest(ban, now)}.")
 
     def check_nick(self, nick: str, now: float) -> None:
         """Check that a user who is here may change to a (folded) nick.

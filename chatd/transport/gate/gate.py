@@ -11,19 +11,23 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Protocol as Interface
+from typing import Protocol
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol, IProtocol
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.events import Refused
+from chatd.chat.ratelimit.line_budget import Standing
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL, Admission
+from chatd.transport.gate.paced_input import PacedInput
 from chatd.transport.host import Host
+from chatd.transport.net.dual_stack import unmapped
 from chatd.transport.net.outbox import as_stream, prepare_socket
 from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
 from chatd.wire.telnet.codec import PROBE
@@ -88,7 +92,7 @@ def _refusal(data: bytes) -> bytes | None:
     return HTTP_REFUSAL if http else b""
 
 
-class Way(Interface):
+class Way(Protocol):
     """A way in, as the gate sees it."""
 
     @property
@@ -145,7 +149,7 @@ class GateFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Gate:
         """Return the gate of a connection."""
-        return Gate(self.door, str(getattr(addr, "host", "")))
+        return Gate(self.door, unmapped(str(getattr(addr, "host", ""))))
 
     def logPrefix(self) -> str:  # noqa: N802 - Twisted calls this
         """Return the name of this port in the log."""
@@ -153,16 +157,18 @@ class GateFactory(Factory):
 
 
 @implementer(IHalfCloseableProtocol)
-class Gate(Protocol):
+class Gate(PacedInput):
     """One connection, before and after its protocol is known."""
 
     _log = Logger()
 
     def __init__(self, door: Door, address: str) -> None:
+        super().__init__(door.host.turns)
         self._door = door
         self._address = address
         self._admitted = False
-        self._banned = ""
+        self._banned: Refused | None = None
+        self._only_known: Refused | None = None  # why only known users of this address may stay
         self._way: IProtocol | None = None
         self._proxy: ProxyCodec | None = None
         self._data = b""
@@ -189,10 +195,10 @@ class Gate(Protocol):
     def _enter(self) -> None:
         """Count the connection by the client's own address, and detect which side speaks first."""
         clock = self._door.host.clock
-        refusal = self._door.admission.enter(self._address, clock.seconds())
-        if refusal is not None:
-            self._log.info("{address} refused: {reason}", address=self._address, reason=refusal)
-            self._close(f"{refusal}\r\n".encode())
+        try:
+            self._only_known = self._door.admission.enter(self._address, clock.seconds())
+        except Refused as refused:
+            self._refuse(refused.code, f"{refused.sentence}\r\n".encode())
             return
         self._admitted = True
         self._check_bans()
@@ -208,7 +214,7 @@ class Gate(Protocol):
         try:
             host.chat.access.check_address(self._address, host.now())
         except Refused as refused:
-            self._banned = refused.sentence
+            self._banned = refused
 
     def _silent(self) -> None:
         """Probe a client that did not speak first: a person with netcat or telnet."""
@@ -225,9 +231,9 @@ class Gate(Protocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        self._close(b"Your client was too slow to say what it speaks.\r\n")
+        self._refuse("too-slow", b"Your client was too slow to say what it speaks.\r\n")
 
-    def dataReceived(self, data: bytes) -> None:
+    def handle(self, data: bytes) -> None:
         """Pass bytes on, or learn from them."""
         if self._way is not None and not self._unchecked:
             self._way.dataReceived(data)
@@ -251,7 +257,7 @@ class Gate(Protocol):
                     address=self._address,
                     reason=reason,
                 )
-                self._close(b"")
+                self._refuse("no-proxy-header", b"")
             case Proxied(source=source, destination=destination, rest=rest):
                 self._proxy = None
                 self._destination = destination
@@ -259,7 +265,7 @@ class Gate(Protocol):
                     self._address = source.host
                 self._enter()
                 if rest:
-                    self.dataReceived(rest)
+                    self.handle(rest)
 
     def _sense(self) -> None:
         """Find the way in that recognises these bytes, or pass them to it if it is known."""
@@ -268,7 +274,7 @@ class Gate(Protocol):
         if refusal is None:
             return
         if refusal:
-            self._close(refusal)
+            self._refuse("tls" if refusal is TLS_REFUSAL else "http", refusal)
             return
         if self._way is not None:
             self._unchecked = False
@@ -287,13 +293,14 @@ class Gate(Protocol):
         """Hand the connection to a way in."""
         self._stop_timers()
         way = self._door.ways[name]
-        if self._door.admission.is_full() and not way.proves_identity and not conversation:
-            self._close(way.full_answer)
-            return
-        if self._banned and not way.proves_identity and not conversation:
-            self._log.info("{address} refused: {reason}", address=self._address, reason="banned")
-            self._close(way.turned_away(self._banned))
-            return
+        if not (way.proves_identity or conversation):
+            if self._door.admission.is_full():
+                self._refuse("full", way.full_answer, name)
+                return
+            refused = self._banned or self._only_known
+            if refused is not None:
+                self._refuse(refused.code, way.turned_away(refused.sentence), name)
+                return
         if conversation is None:
             self._log.info("{address} comes in by {way}", address=self._address, way=name)
         with self._log.failuresHandled("handing over to {way}", way=name) as handing_over:
@@ -316,18 +323,36 @@ class Gate(Protocol):
         if self._destination is not None:
             return self._destination.host, self._destination.port
         here = self.transport.getHost() if self.transport is not None else None
-        return str(getattr(here, "host", "localhost")), int(getattr(here, "port", 0))
+        return unmapped(str(getattr(here, "host", "localhost"))), int(getattr(here, "port", 0))
 
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Hand a conversation, with the unread bytes, to the way in called ``name``."""
         self._data = data
         self._hand_over(name, conversation)
 
-    def admit(self, operator: bool) -> str | None:
-        """Return why only operators may stay, when the server is full or the address is banned."""
-        if operator:
+    def admit(self, standing: Standing) -> str | None:
+        """Return why a client may not stay: the server is full, or its address has or is too much.
+
+        A banned address is one for operators only.
+        """
+        refused = None
+        if self._door.admission.is_full(standing):
+            refused = Refused("full", FULL)
+        elif standing is not Standing.OPERATOR and self._banned is not None:
+            refused = self._banned
+        elif standing is Standing.GUEST:
+            refused = self._only_known
+        if refused is None:
             return None
-        return FULL if self._door.admission.is_full() else self._banned or None
+        self._door.host.chat.report(TurnedAway(self._address, "ssh", refused.code))
+        return refused.sentence
+
+    def _refuse(self, why: str, answer: bytes, way: str = "") -> None:
+        """Log why a client may not come in, a code word; send it one answer and close."""
+        self._door.host.chat.report(
+            TurnedAway(self._address, way or self._door.declared or "", why)
+        )
+        self._close(answer)
 
     def _close(self, answer: bytes) -> None:
         """Send one answer and close."""
@@ -349,7 +374,7 @@ class Gate(Protocol):
 
     # After that -----------------------------------------------------------------------------------
 
-    def readConnectionLost(self) -> None:
+    def handle_end(self) -> None:
         """Pass on that the client will send nothing more."""
         if self._data and not self._ended:
             if self._way is None:
@@ -370,6 +395,7 @@ class Gate(Protocol):
         """Stop counting the connection, and pass on that it is gone."""
         self._stop_timers()
         self._ended = True
+        self.forget_input()
         if self._admitted:
             self._admitted = False
             self._door.admission.leave(self._address)

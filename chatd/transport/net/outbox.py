@@ -115,7 +115,7 @@ class Outbox(Protocol):
         """Close now, and drop what is pending."""
 
     def forget(self) -> None:
-        """Stop waiting: the connection is gone."""
+        """Stop waiting, and forget who waits: the connection is gone."""
 
 
 def _state(connection: tcp.Connection) -> int | None:
@@ -330,6 +330,7 @@ class SocketOutbox:
     def forget(self) -> None:
         """Stop waiting: the connection is gone."""
         self._timeout.stop()
+        self._on_ready = _nothing
 
 
 @implementer(IPushProducer)
@@ -413,3 +414,4 @@ class StreamOutbox:
     def forget(self) -> None:
         """Stop waiting: the connection is gone."""
         self._timeout.stop()
+        self._on_ready = _nothing

@@ -131,7 +131,7 @@ LINES: dict[str, tuple[Line, ...]] = {
 
 def test_every_command_has_a_line() -> None:
     [server] = (command for command in COMMANDS if command.name == "server")
-    subcommands = {f"server {each.split()[0]}" for each in server.more.rstrip(".").split("; ")}
+    subcommands = {f"server {each.split()[0]}" for each in server.more.split(".")[0].split("; ")}
     assert {*LINES} == {command.name for command in COMMANDS} | subcommands
 
 

@@ -13,10 +13,9 @@ from chatd.chat.actions.moderation.members import member_to_act_on, role_phrase
 from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Muted, Refused, Role
-from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, Target, of_address, read_target
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.model.rules import outranks
 from chatd.chat.text.durations import split_duration, term
 from chatd.chat.text.names import fold
@@ -31,7 +30,7 @@ class ModeratorAct:
     """
 
     chat: Chat
-    moderator: Person
+    moderator: Actor
     room: Room
     now: float
 
@@ -99,7 +98,7 @@ def _check_may_ban(act: ModeratorAct, other: Person) -> None:
     :raises Refused: ``yourself`` or ``outranked``.
     """
     role = act.room.role_of(other)
-    if other is act.moderator:
+    if other is act.moderator.person:
         raise Refused("yourself", "You cannot do that to yourself.")
     _check_rank(act, role, other.nick)
 
@@ -112,7 +111,7 @@ def _check_rank(act: ModeratorAct, role: Role, label: str) -> None:
     room = act.room
     if role is Role.OWNER:
         raise Refused("outranked", f"{label} is the owner of {room}, and remains it.")
-    if role is not Role.MEMBER and not outranks(room.role_of(act.moderator), role):
+    if role is not Role.MEMBER and not outranks(room.role_by(act.moderator), role):
         what = role_phrase(role)
         raise Refused("outranked", f"{label} is {what} of {room}; that is not yours to do.")
 
@@ -135,11 +134,11 @@ def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
     room, account = act.room, _account_of(act.chat, target)
     if account is not None:
         role = room.roles.get(account, Role.MEMBER)
-        if account == act.moderator.account:
+        if account == act.moderator.person.account:
             raise Refused("yourself", "You cannot do that to yourself.")
         _check_rank(act, role, label)
     for other in _moderators_covered(act, target):
-        if target.kind is Kind.ADDRESS and other is not act.moderator:
+        if target.kind is Kind.ADDRESS and other is not act.moderator.person:
             sentence = f"{label} is also the address of somebody who looks after {room}."
             raise Refused("outranked", sentence)
         _check_may_ban(act, other)
@@ -172,7 +171,7 @@ async def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     for other in banned:
         if target.kind is Kind.NICK:
             room.follow_nick(other)
-        kick(act.chat, other, room, act.moderator, new.reason, act.now, new)
+        kick(act.chat, other, room, act.moderator.person, new.reason, act.now, new)
     if isinstance(found, Person) and target.kind is Kind.NICK:
         room.follow_nick(found)
     return new
@@ -192,21 +191,22 @@ def _put_ban(act: ModeratorAct, new: Ban) -> None:
 
 
 def _check_moderator(act: ModeratorAct) -> None:
-    rules.check_membership(act.room, act.moderator)
+    rules.check_membership(act.room, act.moderator.person)
     rules.check_role(act.room, act.moderator, Role.MODERATOR)
 
 
 def _make_ban(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
     seconds, reason = split_duration(words)
-    until = act.now + seconds if seconds is not None else None
-    return Ban(target, label, act.moderator.nick, act.now, until, cut(reason, REASON_LENGTH))
+    now = act.chat.believed.at(act.now)
+    until = now + seconds if seconds is not None else None
+    return Ban(target, label, act.moderator.person.nick, now, until, rules.reason(reason))
 
 
 def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:
-    subject = f"{ban.label} {term(act.now, ban.until)}"
+    subject = f"{ban.label} {term(ban.made, ban.until)}"
     act.chat.audit.add(
         act.now,
-        act.moderator,
+        act.moderator.person,
         what,
         subject,
         room=act.room,
@@ -227,7 +227,7 @@ async def unban(act: ModeratorAct, text: str) -> list[Ban]:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from {act.room}.")
     await act.chat.records.keep(lambda: drop_all(act.room.bans, ended))
     act.chat.peers.room_changed(act.room)
-    act.chat.audit.add(act.now, act.moderator, "unban", ended[0].label, room=act.room)
+    act.chat.audit.add(act.now, act.moderator.person, "unban", ended[0].label, room=act.room)
     return ended
 
 
@@ -267,8 +267,8 @@ async def mute(act: ModeratorAct, nick: str, words: str) -> None:
     if target.kind is Kind.NICK:
         room.follow_nick(other)
     _audit(act, "mute", new)
-    muted = Muted(act.now, other.nick, act.moderator.nick, True, new.until, new.reason)
-    act.chat.post(room, muted, act.moderator)
+    muted = Muted(act.now, other.nick, act.moderator.person.nick, True, new.until, new.reason)
+    act.chat.post(room, muted, act.moderator.person)
 
 
 async def unmute(act: ModeratorAct, text: str) -> None:
@@ -291,5 +291,6 @@ async def unmute(act: ModeratorAct, text: str) -> None:
     if not ended:
         raise Refused("no-change", f"{nick} is not muted in {room}.")
     await act.chat.records.keep(lambda: drop_all(room.mutes, ended))
-    act.chat.audit.add(act.now, act.moderator, "unmute", nick, room=room)
-    act.chat.post(room, Muted(act.now, nick, act.moderator.nick, False), act.moderator)
+    by = act.moderator.person
+    act.chat.audit.add(act.now, by, "unmute", nick, room=room)
+    act.chat.post(room, Muted(act.now, nick, by.nick, False), by)

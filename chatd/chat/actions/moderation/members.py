@@ -9,31 +9,32 @@ from __future__ import annotations
 from chatd.chat.actions.moderation import removal
 from chatd.chat.chat import Chat
 from chatd.chat.events import Invited, Refused, Role
-from chatd.chat.limits import NICK_LENGTH, REASON_LENGTH
+from chatd.chat.limits import NICK_LENGTH
 from chatd.chat.model import rules
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.model.rules import outranks
 from chatd.chat.peers import Invite
 from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
 
-async def kick(chat: Chat, by: Person, room: Room, nick: str, reason: str, now: float) -> None:
+async def kick(chat: Chat, by: Actor, room: Room, nick: str, reason: str, now: float) -> None:
     """Kick a member from a room, and take back the invitation of their account.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``,
-        ``not-kept``.
+        ``invisible``, ``not-kept``.
     """
     other = member_to_act_on(chat, by, room, nick, Role.MODERATOR)
+    shown = rules.reason(reason)
     if other.account in room.invited_accounts:
         await chat.records.keep(lambda: _drop_invitation(chat, room, other.account))
     if other not in room.members:  # they have left meanwhile
         raise _not_in_room(other, room)
-    chat.audit.add(now, by, "kick", other.nick, room=room, reason=reason)
-    removal.kick(chat, other, room, by, cut(reason, REASON_LENGTH), now)
+    chat.audit.add(now, by.person, "kick", other.nick, room=room, reason=reason)
+    removal.kick(chat, other, room, by.person, shown, now)
 
 
-async def give_role(chat: Chat, by: Person, room: Room, nick: str, role: Role, now: float) -> None:
+async def give_role(chat: Chat, by: Actor, room: Room, nick: str, role: Role, now: float) -> None:
     """Make a member a moderator, or a moderator a member again; the owner stays the owner.
 
     :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``,
@@ -47,12 +48,12 @@ async def give_role(chat: Chat, by: Person, room: Room, nick: str, role: Role, n
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
     await chat.records.keep(lambda: chat.persistent.give_role(room, other.account, role))
     command = "op" if role is Role.MODERATOR else "deop"
-    chat.audit.add(now, by, command, other.nick, room=room)
+    chat.audit.add(now, by.person, command, other.nick, room=room)
     if other in room.members:  # else they have left meanwhile
-        chat.give_role(other, room, role, by, now)
+        chat.give_role(other, room, role, by.person, now)
 
 
-def member_to_act_on(chat: Chat, by: Person, room: Room, nick: str, least: Role) -> Person:
+def member_to_act_on(chat: Chat, by: Actor, room: Room, nick: str, least: Role) -> Person:
     """Return the member with a nick, after checking that ``by`` may act on them.
 
     ``least`` is the role required for that.
@@ -60,14 +61,14 @@ def member_to_act_on(chat: Chat, by: Person, room: Room, nick: str, least: Role)
     :raises Refused: ``not-in-room``, ``not-moderator``, ``not-owner``, ``nobody``, ``yourself``,
         ``outranked``.
     """
-    rules.check_membership(room, by)
+    rules.check_membership(room, by.person)
     rules.check_role(room, by, least)
     other = chat.find_person(nick)
-    if other is by:
+    if other is by.person:
         raise Refused("yourself", "You cannot do that to yourself.")
     if other not in room.members:
         raise _not_in_room(other, room)
-    if not outranks(room.role_of(by), room.role_of(other)):
+    if not outranks(room.role_by(by), room.role_of(other)):
         role = role_phrase(room.role_of(other))
         raise Refused("outranked", f"{other.nick} is {role} of {room}; that is not yours to do.")
     return other
@@ -94,13 +95,13 @@ def role_phrase(role: Role) -> str:
     return {Role.OWNER: "the owner", Role.OPERATOR: "an operator"}.get(role, f"a {role.value}")
 
 
-async def invite(chat: Chat, by: Person, room: Room, nick: str, now: float) -> Person:
+async def invite(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> Person:
     """Invite the person with a nick into a room, and tell them; return them.
 
     :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a room that is private or has a
         key ``not-moderator`` and ``not-kept`` as well.
     """
-    rules.check_membership(room, by)
+    rules.check_membership(room, by.person)
     if room.is_guarded:
         rules.check_role(room, by, Role.MODERATOR)
     other = chat.find_person(nick)
@@ -108,23 +109,23 @@ async def invite(chat: Chat, by: Person, room: Room, nick: str, now: float) -> P
         raise Refused("no-change", f"{other.nick} is in {room} already.")
     if room.is_guarded:
         await chat.records.keep(lambda: _add_invitation(chat, room, other))
-        chat.audit.add(now, by, "invite", other.nick, room=room)
+        chat.audit.add(now, by.person, "invite", other.nick, room=room)
         chat.peers.room_changed(room)
-    forwarded = chat.peers.forward(other, by, Invite(now, room.name.shown))
-    if not forwarded and by.name.key not in other.ignored:
+    forwarded = chat.peers.forward(other, by.person, Invite(now, room.name.shown))
+    if not forwarded and by.person.name.key not in other.ignored:
         for session in other.sessions:
-            session.deliver(Invited(now, by.nick, room.name.shown))
+            session.deliver(Invited(now, by.person.nick, room.name.shown))
     return other
 
 
-async def uninvite(chat: Chat, by: Person, room: Room, nick: str, now: float) -> str:
+async def uninvite(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> str:
     """Revoke the invitation of a person, or of an account whose owner is not here.
 
     Return the nick as it is shown.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``, ``not-kept``.
     """
-    rules.check_membership(room, by)
+    rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
     account: str | None = fold(nick)
     if account in room.invited_accounts:
@@ -138,5 +139,5 @@ async def uninvite(chat: Chat, by: Person, room: Room, nick: str, now: float) ->
     if here is not None:  # they may have been invited as a guest as well
         room.uninvite(here)
     chat.peers.room_changed(room)
-    chat.audit.add(now, by, "uninvite", shown, room=room)
+    chat.audit.add(now, by.person, "uninvite", shown, room=room)
     return shown

@@ -6,42 +6,33 @@ from chatd.chat.actions.moderation import removal
 from chatd.chat.actions.moderation.banning import drop_all, find_target, matching, targets_of
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
-from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Kind, Target
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.peers import Announce, Disconnect, Rename
 from chatd.chat.text import names
 from chatd.chat.text.durations import duration, split_duration, term
 from chatd.chat.text.sanitizing import cut
 
 
-def check_operator(person: Person) -> None:
-    """Check that a person is an operator.
-
-    :raises Refused: ``not-operator``.
-    """
-    if not person.operator:
-        raise Refused("not-operator", "Only an operator of this server may do that.")
-
-
-def _check_may_act_on(by: Person, other: Person) -> None:
-    if other is by:
+def _check_may_act_on(by: Actor, other: Person) -> None:
+    if other is by.person:
         raise Refused("yourself", "You cannot do that to yourself.")
     if other.operator:
         raise Refused("outranked", f"{other.nick} is an operator of this server.")
 
 
-def kick(chat: Chat, by: Person, nick: str, reason: str, now: float) -> Person:
+def kick(chat: Chat, by: Actor, nick: str, reason: str, now: float) -> Person:
     """Disconnect the person with a nick; return them.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``.
     """
     other = chat.find_person(nick)
     _check_may_act_on(by, other)
-    reason = cut(reason, REASON_LENGTH)
-    chat.audit.add(now, by, "server kick", other.nick, reason=reason)
-    if not chat.peers.forward(other, by, Disconnect(reason, now)):
-        removal.disconnect(chat, other, PutOut(now, None, by.nick, reason))
+    reason = rules.reason(reason)
+    chat.audit.add(now, by.person, "server kick", other.nick, reason=reason)
+    if not chat.peers.forward(other, by.person, Disconnect(reason, now)):
+        removal.disconnect(chat, other, PutOut(now, None, by.person.nick, reason))
     return other
 
 
@@ -54,7 +45,7 @@ def _choose_target(chat: Chat, named: Person) -> Target:
     return next(sparing, last)
 
 
-async def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
+async def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, int]:
     """Ban a person, an account or a target from the server.
 
     Return the ban, and how many people and connections it disconnects.  An operator's address may
@@ -74,8 +65,9 @@ async def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tupl
             for other in matching(chat, target):
                 _check_may_act_on(by, other)
     seconds, reason = split_duration(words)
-    until = now + seconds if seconds is not None else None
-    new = Ban(target, label, by.nick, now, until, cut(reason, REASON_LENGTH))
+    made = chat.believed.at(now)
+    until = made + seconds if seconds is not None else None
+    new = Ban(target, label, by.person.nick, made, until, rules.reason(reason))
     bans = chat.access.bans
     if not bans.has_room_for(target, now):
         raise Refused(
@@ -83,8 +75,8 @@ async def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tupl
         )
     await chat.records.keep(lambda: bans.put(new))
     covered = str(target) if new.is_named else ""
-    subject = f"{label} {term(now, until)}"
-    chat.audit.add(now, by, "server ban", subject, reason=new.reason, covered=covered)
+    subject = f"{label} {term(made, until)}"
+    chat.audit.add(now, by.person, "server ban", subject, reason=new.reason, covered=covered)
     banned = [other for other in matching(chat, target) if not other.operator]
     remote = sum(map(chat.peers.is_remote, banned))
     return new, removal.enforce_server_ban(chat, new, now) + remote
@@ -106,7 +98,11 @@ async def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
 
 
 def announce(chat: Chat, by: Person, text: str, now: float) -> None:
-    """Show everyone an announcement, on all servers of a cluster."""
+    """Show everyone an announcement, on all servers of a cluster.
+
+    :raises Refused: ``invisible``.
+    """
+    rules.check_visible(text)
     chat.audit.add(now, by, "server say", reason=text)
     chat.peers.broadcast(by, Announce(now, text))
     show_announcement(chat, Announced(now, by.nick, text))
@@ -132,10 +128,11 @@ def statistics(chat: Chat, now: float) -> list[str]:
         f"bans {len(chat.access.bans)}",
         f"open for {duration(now - since)}",
         *([] if chat.peers.is_clustered else [f"disk {chat.health.status()}"]),
+        *([doubt] if (doubt := chat.believed.doubt(now)) else []),
     ]
 
 
-async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> None:
+async def rename(chat: Chat, by: Actor, nick: str, new: str, now: float) -> None:
     """Give the person with a nick another one.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``, ``bad-nick``, ``nick-taken``,
@@ -143,16 +140,16 @@ async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> Non
     """
     other = chat.find_person(nick)
     _check_may_act_on(by, other)
-    name = names.nick(new)
+    name = names.existing(new)
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
-    answering = chat.peers.request(other, by, Rename(new, now))
+    answering = chat.peers.request(other, by.person, Rename(new, now))
     if answering is not None:
         await answering
     else:
-        await rename_here(chat, other, by, new, now)
-    chat.audit.add(now, by, "server rename", f"{old} {name}")
+        await rename_here(chat, other, by.person, new, now)
+    chat.audit.add(now, by.person, "server rename", f"{old} {name}")
 
 
 async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:
@@ -171,7 +168,7 @@ async def close(chat: Chat, by: Person, room: Room, reason: str, now: float) -> 
     """
     if room.permanent:
         raise Refused("no-change", f"{room} is the lobby, and stays.")
-    shown = cut(reason, REASON_LENGTH) or "the room is closed"
+    shown = rules.reason(reason) or "the room is closed"
     count = await removal.close(chat, room, by, shown, now)
     chat.audit.add(now, by, "server close", room.name.shown, room=room, reason=reason)
     return count

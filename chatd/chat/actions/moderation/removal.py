@@ -77,7 +77,8 @@ def disconnect(chat: Chat, person: Person, notice: PutOut) -> None:
 def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
     """Disconnect the people and connections on this server that a ban covers; return how many.
 
-    Operators may stay, even when they share a banned address.
+    Operators may stay, even when they share a banned address; their other connections from there
+    may not.
     """
     notice = PutOut(now, None, ban.by, ban.reason, True, ban.until)
     here = [person for person in chat.people.here() if not person.operator]
@@ -86,9 +87,9 @@ def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
         disconnect(chat, person, notice)
     connections = [
         session
-        for person in here
+        for person in chat.people.here()
         for session in person.sessions
-        if ban.target.covers(Identity(address=session.address))
+        if not session.operator and ban.target.covers(Identity(address=session.address))
     ]
     for session in connections:  # from a banned address; their users may have others
         chat.leave(session, ban.reason, now)

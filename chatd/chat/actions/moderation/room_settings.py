@@ -8,7 +8,7 @@ from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Refused, Role, RoomSet, TopicSet
 from chatd.chat.limits import KEY_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
 from chatd.chat.model import rules
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Actor, Room
 from chatd.chat.model.preferences import as_typed, on_or_off
 from chatd.chat.text.sanitizing import cut
 
@@ -20,7 +20,7 @@ SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
 
 async def set_topic(
     chat: Chat,
-    by: Person,
+    by: Actor,
     room: Room,
     text: str,
     now: float,
@@ -30,12 +30,13 @@ async def set_topic(
 
     ``acknowledge`` is called with the outcome once the topic is stored in the room's history.
 
-    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``, ``not-kept``.
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``, ``invisible``, ``not-kept``.
     """
-    rules.check_membership(room, by)
+    rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
     rules.check_not_muted(room, by, now)
-    topic, before = cut(text, TOPIC_LENGTH), room.settings.topic
+    rules.check_visible(text)
+    person, topic, before = by.person, cut(text, TOPIC_LENGTH), room.settings.topic
 
     def change() -> None:
         room.settings.topic = topic
@@ -43,23 +44,23 @@ async def set_topic(
 
     def settled(stored: bool) -> None:
         if stored:
-            chat.audit.add(now, by, "topic", topic, room=room)
+            chat.audit.add(now, person, "topic", topic, room=room)
         elif not room.is_persistent and room.settings.topic == topic:  # its record has the topic
             room.settings.topic = before
             chat.peers.room_changed(room)
 
     await chat.records.keep(change)
-    event = TopicSet(now, by.nick, topic)
-    chat.posting.post(room, event, by, acknowledge=acknowledge, settled=settled)
+    event = TopicSet(now, person.nick, topic)
+    chat.posting.post(room, event, person, acknowledge=acknowledge, settled=settled)
 
 
-async def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: float) -> None:
+async def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: float) -> None:
     """Change one setting of a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
         ``not-owner``, ``no-account``, ``no-change``, ``too-many``; and ``not-kept``.
     """
-    rules.check_membership(room, by)
+    rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
     if name == "topic":
         await set_topic(chat, by, room, value, now)
@@ -68,11 +69,11 @@ async def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, no
     if name == "history":
         chat.history.limit(room)
     shown = setting(room, name)
-    chat.audit.add(now, by, "room", f"{name} {shown}", room=room)
-    chat.post(room, RoomSet(now, by.nick, name, shown), by)
+    chat.audit.add(now, by.person, "room", f"{name} {shown}", room=room)
+    chat.post(room, RoomSet(now, by.person.nick, name, shown), by.person)
 
 
-def _change(chat: Chat, by: Person, room: Room, name: str, value: str) -> None:
+def _change(chat: Chat, by: Actor, room: Room, name: str, value: str) -> None:
     """Change a setting, as part of a change of records.
 
     :raises Refused: as `set_room`.
@@ -99,7 +100,7 @@ def _change(chat: Chat, by: Person, room: Room, name: str, value: str) -> None:
     chat.persistent.changed(room)
 
 
-def _set_persistent(chat: Chat, by: Person, room: Room, persistent: bool) -> None:
+def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool) -> None:
     """Make a room persistent, with the roles of its members, or temporary again.
 
     :raises Refused: ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
@@ -110,7 +111,7 @@ def _set_persistent(chat: Chat, by: Person, room: Room, persistent: bool) -> Non
     if not persistent:
         chat.persistent.make_temporary(room)
         return
-    chat.persistent.make_persistent(room, by)
+    chat.persistent.make_persistent(room, by.person)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
             chat.persistent.give_role(room, other.account, member.role)
@@ -126,9 +127,9 @@ def setting(room: Room, name: str) -> str:
     return f"{value:g}" if isinstance(value, float) else as_typed(value)
 
 
-def setting_for(person: Person, room: Room, name: str) -> str:
-    """Return a setting as a person may see it: moderators see the key."""
-    if name == "key" and room.settings.key and room.role_of(person) is not Role.MEMBER:
+def setting_for(actor: Actor, room: Room, name: str) -> str:
+    """Return a setting as somebody may see it: moderators see the key."""
+    if name == "key" and room.settings.key and room.role_by(actor) is not Role.MEMBER:
         return room.settings.key
     return setting(room, name)
 

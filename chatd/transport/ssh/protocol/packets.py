@@ -83,6 +83,7 @@ class PacketTransport(conch.SSHServerTransport):
         self.ended = True
         self.held = None
         self._buffer = b""
+        self.outbox.forget()
 
     def drained(self) -> None:
         """Continue sending: the transport has room again."""
