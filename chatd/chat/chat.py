@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from secrets import token_urlsafe
 
 from chatd.chat.delivery.history import History
 from chatd.chat.delivery.posting import Posting, Settled
 from chatd.chat.delivery.unacknowledged import Unacknowledged
+from chatd.chat.entry import owner_notices
 from chatd.chat.entry.alerts import Alerts
 from chatd.chat.entry.authentication import Authenticator
 from chatd.chat.entry.detached import DetachedSession, DetachedSessions
@@ -31,7 +33,7 @@ from chatd.chat.events import (
     RoleGiven,
     RoomEvent,
 )
-from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
+from chatd.chat.limits import DETACHED_SECONDS, ROOMS, ROOMS_PER_PERSON
 from chatd.chat.model import rules
 from chatd.chat.model.client import Client
 from chatd.chat.model.entities import Actor, Person, Room, Session
@@ -42,6 +44,7 @@ from chatd.chat.peers import ALONE, Peers, SetRole
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog
 from chatd.chat.records.last_time import LastTime
+from chatd.chat.records.logins import Login, Logins
 from chatd.chat.records.offline_messages import OfflineMessages
 from chatd.chat.records.persistent_rooms import PersistentRooms
 from chatd.chat.records.profiles import Profiles
@@ -75,12 +78,18 @@ class Chat:
         self._incarnation = incarnation = environment.incarnation
         self.records = records = Records(store)
         self.accounts = Accounts(records)
+        self.logins = Logins(records)
         self.offline = OfflineMessages(records)
         self._schedule = environment.schedule
         self._expire_later = environment.expire_later
         self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
         self.authentication = Authenticator(
-            self.people, self.accounts, environment.hasher, environment.checker, environment.report
+            self.people,
+            self.accounts,
+            environment.hasher,
+            environment.checker,
+            environment.report,
+            environment.make_token or token_urlsafe,
         )
         self.report = environment.report
         self.room_keys = RoomKeys(environment.report)
@@ -146,6 +155,7 @@ class Chat:
             visitor, client, now, exactly=exactly, listens=listens
         )
         account = session.person.account
+        self._check_key(session, now)
         self.peers.person_changed(session.person)
         if session.person.effective_account is None and len(session.person.sessions) == 1:
             opened = self.opened if self.opened is not None else now
@@ -154,12 +164,52 @@ class Chat:
             self.authentication.owner_logged_in(account, visitor.address)
             if listens:  # at the end of the turn, so that it comes after the greeting
                 self._schedule(lambda: self.offline.deliver(account, session))
+                self.owner_logged_in(session, account, now, resumed=session.focus is not None)
+        if self.accounts.claiming(session.fingerprint):
+            self._schedule(lambda: owner_notices.show_claims(self.accounts, session))
         return session, remark
+
+    def _check_key(self, session: Session, now: float) -> None:
+        """Check that the key of a session that has entered was not removed meanwhile.
+
+        Its owner has ended the sessions that there were.
+
+        :raises Refused: ``no-key``.
+        """
+        account, proved = session.person.effective_account, not session.by_password
+        if account is None or not proved or session.fingerprint is None:
+            return
+        found = self.accounts.of_key(session.fingerprint)
+        if found is None or found.name.key != account:
+            self.leave(session, "", now)
+            raise Refused("no-key", f"Your key is none of {account} any more.")
+
+    def owner_logged_in(
+        self, session: Session, account: str, now: float, *, resumed: bool = False
+    ) -> None:
+        """Note that an owner has logged in, and tell them of the last time, after the greeting.
+
+        One who has ``resumed`` a session has been told in it.
+
+        A moment ago, from the same place, they had lost a connection or opened another window.
+        """
+        proof = "" if session.by_password else session.fingerprint or ""
+        login, last = Login(now, proof, session.address), self.logins.last(account)
+        if last is not None and last.place == login.place:
+            last = last if abs(now - last.time) > DETACHED_SECONDS else None
+        told_until = self.logins.told_until(account, login)
+        self.logins.add(account, login)
+        found = self.accounts.get(account)
+        changes = found.changes if found is not None else ()
+        unknown = tuple(change for change in changes if change.time > told_until)
+        if not resumed:
+            self._schedule(lambda: owner_notices.show_last_login(session, last, unknown))
 
     async def load(self, now: float) -> None:
         """Load all records from the store, unless already loaded."""
         parts = (
             self.accounts,
+            self.logins,
             self.persistent,
             self.offline,
             self.profiles,
@@ -196,8 +246,7 @@ class Chat:
         session.unread = UnreadCounts()  # of the rooms of another person
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
-        person.sessions.append(session)
-        person.sessions_changed()
+        person.attach(session)
         self.peers.person_changed(person)
         if listens and session.listens:
             for room in person.rooms.values():

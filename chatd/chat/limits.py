@@ -37,10 +37,6 @@ WAVE_SHARE = 10
 WAVE_COUNTED = 2000
 WAVE_QUIET_SECONDS = 5 * 60.0
 
-#: Seconds after its registration from which an account is established: its owner goes before guests
-#: where capacity is tight.  Who registers accounts for a flood has to wait a day for that.
-ESTABLISHED_SECONDS = 24 * 60 * 60
-
 #: A nick.  IRC networks give 9 to 30, ssh-chat 15; names in many scripts need the room.
 NICK_LENGTH = 24
 
@@ -64,6 +60,10 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
+#: How old an account is that counts as established: a ban of another person's address spares it,
+#: and a ban of everybody who came lately.  Who prepares a raid a day ahead has to keep the address.
+ESTABLISHED_SECONDS = 86400
+
 #: A password: its least number of characters (NIST SP 800-63B asks for 8), and its greatest number
 #: of bytes in UTF-8, far more than any phrase that people remember.
 PASSWORD_LENGTH = 8
@@ -71,6 +71,15 @@ PASSWORD_BYTES = 256
 
 #: Wrong passwords that cost no wait, as people mistype; each one after them doubles the wait.
 LOGIN_TRIES = 3
+#: How often a prompt asks for a password before the command is given up, as sudo and ssh do.
+PASSWORD_PROMPTS = 3
+#: Lines that are held back after a command that asks for passwords was refused, as they may have
+#: been typed for its prompts; and for how many seconds: as long as lines of one paste take to
+#: arrive, and, after wrong passwords, as long as a user may not notice that nothing asks any more.
+GUARDED_LINES = 3
+TYPED_AHEAD_SECONDS = 5.0
+WARY_SECONDS = 60.0
+
 #: The longest wait after wrong passwords: for an address (some hundred guesses a day), and for an
 #: account, whose owner has to wait as long as the guesser does when they log in from a new address.
 LOGIN_WAIT_OF_ADDRESS = 15 * 60
@@ -82,6 +91,15 @@ LOGIN_FORGOTTEN = 60 * 60
 THROTTLE_ENTRIES = 10_000
 #: Addresses per account from which its owner has logged in: home, work, a phone's networks.
 KNOWN_ADDRESSES = 8
+
+#: What an account remembers of itself, to tell its owner: the newest changes of its keys and its
+#: password, for how many seconds they are told at a login from a place that is new, and places (a
+#: key or the password, and a network) from which its owner has logged in.
+ACCOUNT_CHANGES = 10
+CHANGES_TOLD_SECONDS = 30 * 86400
+LOGIN_PLACES = 16
+#: Accounts that are named to the holder of a key which they claim.
+CLAIMS_SHOWN = 3
 
 #: Passwords that may be queued to be checked or hashed: one takes some 20 ms, so the last waits
 #: half a second.  As many again may be queued from known addresses of the accounts' owners.

@@ -25,6 +25,10 @@ class NotStoredError(Exception):
     """A record could not be stored; the argument is the reason, for users."""
 
 
+class NotClosedError(Exception):
+    """A store could not be closed in time; the argument says what is lost, for the log."""
+
+
 class Record(NamedTuple):
     """A record to be stored under its kind and key; the value None drops it."""
 
@@ -168,4 +172,7 @@ class Store(Protocol):
         """Drop every room except these: the others were left behind by a killed process."""
 
     async def close(self) -> None:
-        """Store the events and records still in progress, then close."""
+        """Store the events and records still in progress, then close.
+
+        :raises NotClosedError: when that takes too long; only the end of the process helps then.
+        """

@@ -1,4 +1,4 @@
-"""Failing to start: one sentence and status 1, at once, also as a daemon, and no pid file."""
+"""Failing to start, or to stop: status 1 at once, also as a daemon, and no pid file is left."""
 
 from __future__ import annotations
 
@@ -72,10 +72,8 @@ def cannot_start(options: Options, sentence: str) -> NoReturn:
     """
     twistd: Any = options.parent or {}  # twistd's own options
     _log.critical("{sentence}", sentence=sentence)
-    pipe, pid_file = twistd.get("statusPipe"), twistd.get("pidfile")
-    if pid_file:
-        with suppress(OSError):
-            os.unlink(pid_file)
+    _remove_pid_file(options)
+    pipe = twistd.get("statusPipe")
     if pipe is not None:
         with suppress(OSError):
             os.write(pipe, b"1 " + sentence.encode()[:_PIPE_BYTES])
@@ -83,3 +81,20 @@ def cannot_start(options: Options, sentence: str) -> NoReturn:
     elif twistd.get("logfile") not in (None, "-") and sys.__stderr__ is not None:
         print(sentence, file=sys.__stderr__)  # not the log, which is in a file
     raise SystemExit(1)
+
+
+def end_at_once(options: Options) -> NoReturn:
+    """End this process with status 1 although one of its threads hangs."""
+    _remove_pid_file(options)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(1)
+
+
+def _remove_pid_file(options: Options) -> None:
+    """Remove the file that twistd has written, as it does when it stops by itself."""
+    twistd: Any = options.parent or {}  # twistd's own options
+    if pid_file := twistd.get("pidfile"):
+        with suppress(OSError):
+            os.unlink(pid_file)

@@ -33,7 +33,7 @@ from chatd.store.nats.client import servers
 from chatd.store.sqlite.files import DATABASE, change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
-from chatd.tap.failing import Startup
+from chatd.tap.failing import Startup, end_at_once
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
 from chatd.tap.reactor_clock import since_boot, use_monotonic_clock
@@ -42,7 +42,7 @@ from chatd.tap.supervisor import make_supervisor
 from chatd.transport.gate.admission import Admission
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
-from chatd.transport.net.descriptors import raise_descriptor_limit
+from chatd.transport.net.descriptors import allowed_connections
 from chatd.transport.net.listening import Listening
 from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
@@ -117,14 +117,15 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         relay=streams,
     )
     admission = Admission(options["max-connections"], options["per-address"])
-    raise_descriptor_limit(admission.capacity)
+    admission.fit(allowed_connections(options["max-connections"], admission))
     if cluster is not None and shared is not None:
         lease = Lease(chat, cluster, shared, clock, time.time, since_boot, admission)
         lease.setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
     ClockWatch(chat, clock, time.time).setServiceParent(server)
     DiskWatch(chat, clock).setServiceParent(server)
-    Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
+    abandon = partial(end_at_once, options)
+    Shutdown(chat, store, clock, time.time, cluster, abandon).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
     GarbageCollection(clock).setServiceParent(server)
     if options["processes"].is_worker:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from chatd.chat.actions.direct_messages import send
+from chatd.chat.actions.login import end_if_outdated
 from chatd.chat.actions.messages import say
 from chatd.chat.actions.moderation.room_settings import set_topic
 from chatd.chat.entry.entrance import Visitor
@@ -21,6 +22,7 @@ from chatd.chat.model import rules
 from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.ratelimit.line_budget import Standing
+from chatd.chat.records.accounts import Account
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.cluster.bus import State
@@ -71,8 +73,6 @@ _ERRORS = {
     "too-fast": ErrorCode.TOO_FAST,
     "busy": ErrorCode.TOO_FAST,
     "wrong-password": ErrorCode.WRONG_PASSWORD,
-    "no-such-account": ErrorCode.WRONG_PASSWORD,
-    "no-password": ErrorCode.WRONG_PASSWORD,
     "private": ErrorCode.NOT_ALLOWED,
     "muted": ErrorCode.NOT_ALLOWED,
     "banned": ErrorCode.NOT_ALLOWED,
@@ -264,6 +264,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         host, now = self.host, self.host.now()
         self._version = version = who.version
         nick, address, account = who.username, self.arrival.address, self._proved
+        proved: Account | None = None
         if who.password is not None:
             proved = await host.chat.authentication.authenticate(
                 nick, who.password, address, now, way=WAY
@@ -277,6 +278,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
             host.chat.leave(session, "", now)
             return
         self.session = session
+        if proved is not None:
+            end_if_outdated(host.chat, session, proved, now)
         entered: Fields = {"isConnected": True, "errorCode": int(ErrorCode.NONE)}
         lobby = host.chat.lobby
         with suppress(Refused):  # it may be private now

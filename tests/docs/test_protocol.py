@@ -692,6 +692,8 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "PASSWORD_LENGTH": f"{limits.PASSWORD_LENGTH} characters",
         "PASSWORD_BYTES": f"{limits.PASSWORD_BYTES} bytes",
         "LOGIN_TRIES": f"{limits.LOGIN_TRIES}",
+        "PASSWORD_PROMPTS": f"{limits.PASSWORD_PROMPTS}",
+        "ACCOUNT_CHANGES": f"{limits.ACCOUNT_CHANGES}",
         "LOGIN_WAIT_OF_ADDRESS": f"{limits.LOGIN_WAIT_OF_ADDRESS} seconds",
         "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
         "PENDING_PASSWORD_CHECKS": f"{limits.PENDING_PASSWORD_CHECKS}",

@@ -8,12 +8,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.support.served import PATIENCE
+from chatd.transport.gate.admission import FULL, RESERVE
+from chatd.transport.net.descriptors import OTHERS
+from tests.support.callers import Netcat
+from tests.support.served import PATIENCE, Served
 
 
 def start(folder: Path, *options: str, daemon: bool) -> tuple[str, str]:
@@ -119,3 +122,31 @@ def test_a_socket_that_systemd_did_not_pass(tmp_path: Path, wanted: str) -> None
     printed, _ = start(tmp_path, listen, f"--data={tmp_path / 'data'}", daemon=True)
     number = wanted.partition("=")[2]
     assert f"systemd passed no socket {number}; is chatd.socket started?" in printed
+
+
+class Limited(Served):
+    """A server that the system allows so few open files."""
+
+    files = 120
+
+    def _command(self) -> list[str]:
+        limit = f'ulimit -n {self.files}; exec "$@"'
+        return ["sh", "-c", limit, "sh", *super()._command()]
+
+
+def test_with_few_open_files_as_many_come_in_as_fit_and_others_are_told(tmp_path: Path) -> None:
+    options = ("--per-address", "none", "--data", str(tmp_path / "data"))
+    possible, callers = Limited.files - OTHERS, []
+    guests = possible - possible // (RESERVE + 1)  # the others are for those who prove who they are
+    with Limited(tmp_path, ["line"], options) as server, ExitStack() as stack:
+        server.wait_for(f"the system allows {Limited.files}: {possible} people may come")
+        for number in range(2 * Limited.files):
+            caller = stack.enter_context(Netcat(server.port("line")))
+            callers.append(caller)
+            if number < guests:
+                caller.greeted()
+            else:
+                assert FULL in caller.hears_the_end()
+        callers[0].says("/users")
+        callers[0].hears("guest1")
+        assert "Too many open files" not in server.log

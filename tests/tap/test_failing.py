@@ -11,7 +11,7 @@ from twisted.application.service import Service
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import Options as UsageOptions
 
-from chatd.tap.failing import Startup
+from chatd.tap.failing import Startup, end_at_once
 from chatd.tap.options import Options
 
 SENTENCE = "chatd cannot listen: the port is in use."
@@ -77,3 +77,18 @@ def test_only_root_changes_the_user(monkeypatch: pytest.MonkeyPatch, name: str) 
     with capturedLogs() as logged, pytest.raises(SystemExit):
         other.privilegedStartService()
     assert "only root may do that" in formatEvent(logged[0])
+
+
+def test_a_process_that_cannot_stop_leaves_no_pid_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(os, "_exit", ends)
+    (tmp_path / "pid").write_text("123")
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            end_at_once(options(pidfile=str(tmp_path / "pid")))
+        assert ended.value.code == 1
+        assert not (tmp_path / "pid").exists()

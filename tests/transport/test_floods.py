@@ -41,7 +41,7 @@ def said(ear: ClientConnection, word: bytes = b"flood") -> int:
 
 def has_account(server: MemoryServer, nick: str, *, made: float = 0.0) -> None:
     """Register an account with the key of the tests' ssh client."""
-    keys = (Key(fingerprint(USER_KEY.blob()), "", made, proved=True),)
+    keys = (Key(fingerprint(USER_KEY.blob()), "", made),)
     account = Account(Name(nick, nick), keys, made)
     server.chat.accounts.apply_change(nick, account.encoded())
 

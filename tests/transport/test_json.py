@@ -218,7 +218,7 @@ def test_a_program_proves_its_account_by_a_password(server: MemoryServer) -> Non
     assert bot.asks(wrong) == [told | {"error": "That is not the password of bot."}]
     assert bot.asks({"username": "bot", "password": "x"}) == [told]
     nobody = {"username": "ada", "version": 2, "password": "x"}
-    assert bot.asks(nobody) == [told | {"error": "There is no account ada; /register makes one."}]
+    assert bot.asks(nobody) == [told | {"error": "That is not the password of ada."}]
     assert bot.asks({"username": "bot"}) == [{"isConnected": False, "errorCode": 1}]
     right = wrong | {"password": "correct horse"}
     assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from configparser import RawConfigParser
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import globalLogPublisher, textFileLogObserver
+from twisted.logger import Logger, globalLogPublisher, textFileLogObserver
 
 from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.chat.ratelimit.reports import Flood, SecurityReport, TurnedAway, WrongSecret
@@ -25,6 +24,7 @@ from chatd.chat.text.names import Name
 from chatd.transport import security_log
 from chatd.transport.gate.admission import PerAddress
 from tests import ROOT
+from tests.conftest import LoggedFailures
 from tests.support.memory_server import MemoryServer
 from tests.support.ssh.clients import SshClient, SshServer
 
@@ -125,7 +125,7 @@ def blocked(log: str, mode: str = "normal") -> list[str]:
 
 def _without_time(line: str) -> str:
     """Return a line as fail2ban matches it: the time that it has found is cut out."""
-    return re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", "", line)
+    return re.sub(r"^(\W{0,2})\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", r"\1", line)
 
 
 def has_account(server: MemoryServer) -> None:
@@ -172,7 +172,8 @@ def test_the_filter_knows_the_lines_of_one_of_several_processes() -> None:
     assert blocked(of_process) == ["192.0.2.1"]
 
 
-def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> None:
+def turned_away() -> str:
+    """Return the log of a server on which one connects too often, and one is banned."""
     server = MemoryServer("line", per_address=PerAddress(1, 100))
     server.chat.access.bans.put(
         Ban(Target(Kind.ADDRESS, "198.51.100.9"), "", "root", 0.0, None, "")
@@ -182,12 +183,42 @@ def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> N
             server.connects(address)
         for report in server.reports:
             security_log.report(report)
-    assert [(each.address, each.why) for each in server.reports] == [  # type: ignore[union-attr]
-        ("192.0.2.1", "too-many-connections"),
-        ("198.51.100.9", "banned"),
-    ]
-    assert blocked(log.getvalue()) == []
-    assert blocked(log.getvalue(), "aggressive") == ["192.0.2.1", "198.51.100.9"]
+    return log.getvalue()
+
+
+def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> None:
+    log = turned_away()
+    assert "refused addr=192.0.2.1 why=too-many-connections way=line" in log
+    assert "refused addr=198.51.100.9 why=banned way=line" in log
+    assert blocked(log) == []
+    assert blocked(log, "aggressive") == ["192.0.2.1", "198.51.100.9"]
+
+
+def test_the_filter_knows_the_lines_of_the_journal() -> None:
+    with logged() as log:
+        security_log.report(WrongSecret("192.0.2.1", "ssh", account="ada"))
+    assert blocked(f"host twist[4321]: {log.getvalue()}") == ["192.0.2.1"]
+
+
+FORGED = (
+    "2030-01-01T12:00:00+0000 [chatd.transport.security_log#info] "
+    "auth-fail addr=198.51.100.1 account=a way=b"
+)
+
+
+def test_the_message_of_an_exception_in_a_traceback_gets_nobody_blocked(
+    logged_failures: LoggedFailures,
+) -> None:
+    with logged() as log:
+        try:
+            raise ValueError(f"x\n{FORGED}\nhost twist[4321]: {FORGED}")
+        except ValueError:
+            Logger().failure("a bug")
+    assert logged_failures.flush(ValueError)
+    assert FORGED in log.getvalue()
+    for journal in ("", "host twist[4321]: "):
+        for line in log.getvalue().splitlines():
+            assert blocked(f"{journal}{line}") == []
 
 
 @pytest.mark.parametrize(
@@ -195,8 +226,7 @@ def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> N
     [
         "x] auth-fail addr=198.51.100.1 account=ada way=ssh",
         "[chatd.transport.security_log#info] auth-fail addr=198.51.100.1 account=a way=b",
-        "\n2030-01-01T12:00:00+0000 [chatd.transport.security_log#info] "
-        "auth-fail addr=198.51.100.1 account=a way=b",
+        f"\n{FORGED}",
     ],
 )
 def test_nobody_gets_another_address_blocked_by_what_they_send(nick: str) -> None:
@@ -221,17 +251,17 @@ def test_nobody_gets_another_address_blocked_by_what_they_send(nick: str) -> Non
         assert "198.51.100.1" not in blocked(log.getvalue(), mode)
 
 
-def test_fail2ban_reads_the_log_with_the_filter(tmp_path: Path) -> None:
-    """It runs where fail2ban is installed."""
-    program = shutil.which("fail2ban-regex")
-    if program is None:
-        pytest.skip("fail2ban-regex is not installed")
+@pytest.mark.parametrize("mode", ["normal", "aggressive"])
+def test_fail2ban_reads_the_log_with_the_filter(
+    tmp_path: Path, client: Callable[[str], str], mode: str
+) -> None:
     log = tmp_path / "chatd.log"
-    text = attacked()
+    text = attacked() + turned_away()
     log.write_text(text, encoding="utf-8")
-    command = [program, "--out", "ip", str(log), str(FILTER)]
+    found = f"{FILTER}[mode={mode}]"
+    command = [client("fail2ban-regex"), "--out", "ip", str(log), found]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == blocked(text), done.stderr
+    assert done.stdout.split() == blocked(text, mode), done.stderr
 
 
 # Lines of ssh -------------------------------------------------------------------------------------

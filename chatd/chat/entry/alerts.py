@@ -39,12 +39,15 @@ class Alerts:
 
     def guest_came(self, address: str, opened: float, now: float) -> None:
         """Note a new guest."""
-        wave, network = self._watch.guest_came(address, len(self._people), opened, now)
+        wave, most = self._watch.guest_came(address, len(self._people), opened, now)
         if not wave:
             return
-        self._report(Flood(network, "guests", wave))
-        most = f", most of them from {network}" if network else ""
-        self._warn(f"A wave of guests: {wave} came in within a minute{most}. /who lists them.")
+        self._report(Flood(most, "guests", wave))
+        whence = f", most of them from {of_address(most) or most}" if most else ""
+        self._warn(
+            f"A wave of guests: {wave} came in within a minute{whence}. "
+            "/server lock 10m keeps guests out."
+        )
 
     def _warn(self, text: str) -> None:
         for person in self._people.everyone():

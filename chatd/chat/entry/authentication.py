@@ -6,8 +6,9 @@ seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from math import ceil
+from secrets import token_urlsafe
 from typing import Any, TypeVar
 
 from chatd.chat.entry.passwords import (
@@ -30,11 +31,17 @@ from chatd.chat.text.names import GUEST, Name
 _T = TypeVar("_T")
 
 
+def is_proved_as(account: Account | None, before: Account | None) -> bool:
+    """Whether an account still has the password that it had when somebody proved it."""
+    return account is not None and before is not None and account.password == before.password
+
+
 class Authenticator:
     """Authenticates owners of accounts by their passwords.
 
     ``checker`` knows the passwords of users from outside the chat (of the machine, say).
-    ``pending_checks`` is how many passwords are being hashed or checked, or wait for that.
+    ``make_password`` makes a password that cannot be guessed.  ``pending_checks`` is how many
+    passwords are being hashed or checked, or wait for that.
     """
 
     def __init__(
@@ -44,11 +51,13 @@ class Authenticator:
         hasher: PasswordHasher,
         checker: PasswordChecker | None = None,
         report: Report = ignore,
+        make_password: Callable[[], str] = token_urlsafe,
     ) -> None:
         self._people = people
         self._accounts = accounts
         self._hasher = hasher
         self._checker = checker
+        self.make_password = make_password
         self._report = report
         self._throttle = LoginThrottle()
         self._new_password_rate = PerAddressRate(NEW_PASSWORDS)
@@ -59,24 +68,21 @@ class Authenticator:
         self._throttle.owner_logged_in(account, address)
 
     async def check_attempt(self, nick: str, address: str, now: float, way: str = "") -> Name:
-        """Check that a password may be tried for a nick now; return the name of the account.
+        """Check that a password may be tried for a nick now; return the nick.
 
-        :raises Refused: ``bad-nick``, ``no-such-account``, ``no-password``, ``too-fast``.
+        Neither this nor `authenticate` tells whether there is such an account.
+
+        :raises Refused: ``bad-nick``, ``too-fast``.
         """
         await self._accounts.load()
         name = names.existing(nick)
-        account = self._accounts.get(name.key)
-        if account is None and self._checker is None:
-            raise Refused("no-such-account", f"There is no account {name}; /register makes one.")
-        if account is not None and not account.password and self._checker is None:
-            raise Refused("no-password", f"{name} has no password; its owner has an ssh key.")
         wait = self._throttle.wait(name.key, address, now)
         if wait > 0:
             self._report(TurnedAway(address, way, "too-many-wrong-passwords"))
             raise Refused(
                 "too-fast", f"There were too many wrong passwords; try again in {ceil(wait)} s."
             )
-        return account.name if account is not None else name
+        return name
 
     async def authenticate(
         self,
@@ -101,11 +107,14 @@ class Authenticator:
         self._check_capacity(known=known)
         # Counted before the check, not after: otherwise many guesses could be made simultaneously.
         attempt = self._throttle.begin(name.key, address, now)
+        before = self._accounts.get(name.key)
         own, outside = await self._count_pending(self._is_proved(name, prepared(password)))
-        if not (own or outside):
-            self._report(WrongSecret(address, way, account=name.key))
-            raise Refused("wrong-password", f"That is not the password of {name}.")
         account = self._accounts.get(name.key)
+        own = own and is_proved_as(account, before)  # it may have changed meanwhile
+        if not (own or outside):
+            # What is no account may be a password that was typed in the wrong place.
+            self._report(WrongSecret(address, way, account=name.key if account else ""))
+            raise Refused("wrong-password", f"That is not the password of {name}.")
         if account is None or not (own or account.external):
             try:
                 account = await self._create_account(name, now, by)
@@ -122,7 +131,9 @@ class Authenticator:
             return False, False
         try:
             password_hash = account.password if account is not None else ""
-            if password_hash and await self._hasher.matches(password_hash, password):
+            if not password_hash:
+                await self._hasher.hash(password)  # takes as long as comparing it
+            elif await self._hasher.matches(password_hash, password):
                 return True, False
             if self._checker is None:
                 return False, False

@@ -137,7 +137,7 @@ class Entrance:
         if account is None and listens and not visitor.as_guest:
             lost = await self._fetch_lost_guest(visitor.fingerprint)
             if lost is not None:
-                return await self._add_connection(lost, visitor, client, listens=True), ""
+                return await self._add_connection(lost, visitor, client, now, listens=True), ""
         asked = safe(visitor.nick)
         if exactly:
             name, remark = await self._nicks.take_exactly(asked, operator=visitor.operator), ""
@@ -159,14 +159,9 @@ class Entrance:
         return lost
 
     def _account_of(self, visitor: Visitor) -> Account | None:
-        """Return the account that a visitor has proved to own.
-
-        An operator's key counts only if it has been used to log in to its account before.
-        Otherwise a user who adds an operator's public key to their own account would have that
-        operator's rights as soon as the operator connects.
-        """
+        """Return the account that a visitor has proved to own."""
         named = self._accounts.get(visitor.account)
-        return named or self._accounts.of_key(visitor.fingerprint, proved=visitor.operator)
+        return named or self._accounts.of_key(visitor.fingerprint)
 
     def check_access(self, visitor: Visitor, now: float) -> None:
         """Check that a visitor may enter the server.
@@ -198,22 +193,25 @@ class Entrance:
             operator=visitor.operator,
         )
         self._people.add(person)
-        session = self._add_session(person, visitor, client, listens=listens)
+        session = self._add_session(person, visitor, client, now, listens=listens)
         if not visitor.as_guest:
             self._detached.person_entered(person)
         return session
 
     def _add_session(
-        self, person: Person, visitor: Visitor, client: Client, *, listens: bool
+        self, person: Person, visitor: Visitor, client: Client, now: float, *, listens: bool
     ) -> Session:
         session = Session(person, client, listens=listens)
+        session.since = now
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
+        by_key = self._accounts.of_key(visitor.fingerprint)
+        proved_by_key = by_key is not None and by_key.name.key == visitor.account
+        session.by_password = bool(visitor.account) and not proved_by_key
         session.way = visitor.way
         session.relay_to = visitor.relay_to
         session.preferences = self._preferences(person.account, visitor)
-        person.sessions.append(session)
-        person.sessions_changed()
+        person.attach(session)
         return session
 
     def _preferences(self, account: str | None, visitor: Visitor) -> Preferences:
@@ -221,12 +219,12 @@ class Entrance:
         return self._profiles.preferences(account).restored(dict(visitor.preferences))
 
     async def _add_connection(
-        self, person: Person, visitor: Visitor, client: Client, *, listens: bool
+        self, person: Person, visitor: Visitor, client: Client, now: float, *, listens: bool
     ) -> Session:
         """Add a session to a person who is here, or resume the one that they have lost."""
         resumes = listens and client.resumable  # a program starts afresh, beside a lost session
         detached = self._detached.reclaim(person) if resumes else None
-        session = self._add_session(person, visitor, client, listens=listens)
+        session = self._add_session(person, visitor, client, now, listens=listens)
         if detached is None:
             if listens:
                 for room in person.rooms.values():
@@ -266,7 +264,7 @@ class Entrance:
                 self._owners[account.name.key] = session.person
                 return session, remark or _nick_remark(visitor, session.person)
             self._nicks.release(name)
-        session = await self._add_connection(person, visitor, client, listens=listens)
+        session = await self._add_connection(person, visitor, client, now, listens=listens)
         return session, _nick_remark(visitor, person)
 
     def _warn_owner(self, asked: str, person: Person) -> None:

@@ -14,8 +14,6 @@ from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 
-_BY_KEY = "its owner has an ssh key."
-
 
 class NickRegistry:
     """Takes nicks for users on this server, which is ``holder`` to the store.
@@ -50,8 +48,9 @@ class NickRegistry:
         owner = self._accounts.owner(name)
         if owner is not None and (by is None or by.account != owner.name.key):
             like = "" if owner.name.key == name.key else " looks like a nick that"
-            proof = f"/login {owner.name} if it is yours." if owner.has_password else _BY_KEY
-            raise Refused("nick-taken", f"{name}{like} is registered; {proof}")
+            raise Refused(
+                "nick-taken", f"{name}{like} is registered; /login {owner.name} if it is yours."
+            )
 
     async def take_nearest(self, asked: str, *, operator: bool = False) -> tuple[Name, str]:
         """Take the nick that a user asks for, or a similar one.
@@ -76,8 +75,7 @@ class NickRegistry:
         owner = self._accounts.owner(wanted)
         if owner is None:
             return name, f"{wanted} is taken; you are {name}."
-        proof = f" /login {owner.name} if it is yours." if owner.has_password else ""
-        return name, f"{wanted} is registered; you are {name}.{proof}"
+        return name, f"{wanted} is registered; you are {name}. /login {owner.name} if it is yours."
 
     async def _take_guest_nick(self) -> Name:
         while True:

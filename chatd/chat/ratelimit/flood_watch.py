@@ -56,12 +56,12 @@ class FloodWatch:
     def guest_came(self, address: str, people: int, opened: float, now: float) -> tuple[int, str]:
         """Count a guest who has come in; return the size of the wave, 0 if there is none.
 
-        And the prefix from which most of the wave came.
+        And an address of the prefix from which most of the wave came.
 
         :param people: how many people are here; many guests come and go where many are.
         :param opened: when the server opened: then everybody comes back at once.
         """
-        self._guests.append((now, prefix(address)))
+        self._guests.append((now, address))
         while self._guests and not 0 <= now - self._guests[0][0] <= FLOOD_SECONDS:
             self._guests.popleft()
         wave = len(self._guests)
@@ -70,5 +70,5 @@ class FloodWatch:
         if wave < least or quiet or 0 <= now - opened < WAVE_QUIET_SECONDS:
             return 0, ""
         self._quiet = now + FLOOD_WARNING_SECONDS
-        [(network, _)] = Counter(each for _, each in self._guests).most_common(1)
-        return wave, network
+        [(most, _)] = Counter(prefix(each) for _, each in self._guests).most_common(1)
+        return wave, next(each for _, each in self._guests if prefix(each) == most)

@@ -90,6 +90,10 @@ def _temporary_copy(
         if verdict != "ok":
             raise StoreError(f"{what} is damaged, and was not copied: {verdict}")
         yield name
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # only the copy is written
+            raise StoreError(f"{target.parent}: the disk is full") from None
+        raise
     finally:
         for tail in ("", *TAILS):
             with suppress(OSError):

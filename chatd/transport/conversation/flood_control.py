@@ -38,14 +38,14 @@ class FloodControl:
 
     It knows its connection only while a line waits: the connection has it, and not the other way.
 
-    :param budget: that of the connection; a new one unless it is shared.
+    :param budget: that of the connection, if several channels share it.
     """
 
     __slots__ = ("_budget", "_call", "_host", "_paid", "_reservation", "_warned")
 
     def __init__(self, host: Host, budget: LineBudget | None = None) -> None:
         self._host = host
-        self._budget = budget or LineBudget(host.budgets)
+        self._budget = budget  # made with the first line: most people only listen
         self._call: IDelayedCall | None = None
         self._reservation: Reservation | None = None
         self._paid = False  # a line may be sent: it has waited for its tokens
@@ -69,6 +69,8 @@ class FloodControl:
             self._paid = False
             return False
         clock = self._host.clock
+        if self._budget is None:
+            self._budget = LineBudget(self._host.budgets)
         reservation = self._budget.reserve(sender, clock.seconds())
         if not reservation.wait:
             return False

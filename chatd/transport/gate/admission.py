@@ -62,7 +62,19 @@ class Admission:
     @property
     def capacity(self) -> int:
         """How many connections there may be, those of operators included."""
-        return self.most + self.most // RESERVE + self.reserve
+        return self.people + self.reserve
+
+    @property
+    def people(self) -> int:
+        """How many connections there may be, without those of operators."""
+        return self.most + self.most // RESERVE
+
+    def fit(self, people: int) -> None:
+        """Admit no more people than this, which the system allows; at least one."""
+        if people < self.people:
+            self.most = max(1, people * RESERVE // (RESERVE + 1))
+            if self.most + 1 + (self.most + 1) // RESERVE <= people:
+                self.most += 1
 
     def enter(self, address: str, now: float) -> Refused | None:
         """Admit a connection; `leave` is its counterpart.

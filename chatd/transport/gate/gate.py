@@ -7,7 +7,6 @@ After that it only passes bytes on, and counts the connection until it ends.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -26,10 +25,11 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL, Admission
 from chatd.transport.gate.paced_input import PacedInput
+from chatd.transport.gate.strangers import REASONS, SENSE_BYTES, answer_to
 from chatd.transport.host import Host
 from chatd.transport.net.dual_stack import unmapped
 from chatd.transport.net.outbox import as_stream, prepare_socket
-from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
+from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec, may_continue_header
 from chatd.wire.telnet.codec import PROBE
 
 #: Seconds that a client has to speak first; a silent client is then probed.
@@ -38,58 +38,6 @@ SILENCE_SECONDS = 0.3
 PROBE_SECONDS = 0.1
 #: Seconds until the protocol has to be known, including a PROXY header before it.
 SENSE_SECONDS = 10.0
-#: Bytes that may be needed to detect the protocol; a request line of HTTP needs the most.
-SENSE_BYTES = 8192
-
-_HTTP = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/\d")
-_METHODS = tuple(
-    method + b" "
-    for method in (
-        b"GET",
-        b"HEAD",
-        b"POST",
-        b"PUT",
-        b"DELETE",
-        b"CONNECT",
-        b"OPTIONS",
-        b"TRACE",
-        b"PATCH",
-    )
-)
-_TLS = b"\x16\x03"
-_NOT_HTTP = (
-    b"This is a chat server. It has no web page yet: use ssh, telnet or nc on this port.\r\n"
-)
-HTTP_REFUSAL = (
-    b"HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain\r\nUpgrade: SSH/2.0\r\n"
-    b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(_NOT_HTTP) + _NOT_HTTP
-)
-TLS_REFUSAL = b"This port does not speak TLS; use ssh, telnet or nc.\r\n"
-
-
-def _is_http(data: bytes) -> bool | None:
-    """Return whether the first line is an HTTP request; None when more bytes are needed."""
-    line, ended, _ = data.partition(b"\n")
-    if _HTTP.match(line):
-        return True
-    if not ended and (line.startswith(_METHODS) or any(m.startswith(line) for m in _METHODS)):
-        return None
-    return False
-
-
-def _refusal(data: bytes) -> bytes | None:
-    """Return the answer to a protocol that is not served: empty for none, None if more is needed.
-
-    A browser must not be able to chat: any page that a user opens could post on their behalf.
-    """
-    if data[:2] == _TLS:
-        return TLS_REFUSAL
-    if data[:1] == _TLS[:1] and len(data) == 1:
-        return None
-    http = _is_http(data)
-    if http is None:
-        return None if len(data) < SENSE_BYTES else b""
-    return HTTP_REFUSAL if http else b""
 
 
 class Way(Protocol):
@@ -175,6 +123,7 @@ class Gate(PacedInput):
         self._destination: Address | None = None
         self._probed = False
         self._unchecked = False  # handed over, but its first line is still to be seen
+        self._seen = b""  # line ends before it
         self._ended = False
         self._timer: IDelayedCall | None = None
         self._deadline: IDelayedCall | None = None
@@ -270,15 +219,16 @@ class Gate(PacedInput):
     def _sense(self) -> None:
         """Find the way in that recognises these bytes, or pass them to it if it is known."""
         data = self._data
-        refusal = _refusal(data)
+        takes_ssh = self._way is None and self._door.declared is None
+        refusal = answer_to(self._seen + data, takes_ssh=takes_ssh)
         if refusal is None:
             return
         if refusal:
-            self._refuse("tls" if refusal is TLS_REFUSAL else "http", refusal)
+            self._refuse(REASONS[refusal], refusal)
             return
         if self._way is not None:
-            self._unchecked = False
             self._data = b""
+            self._check_next(data)
             self._way.dataReceived(data)
             return
         for name, way in self._door.ways.items():
@@ -304,19 +254,27 @@ class Gate(PacedInput):
         if conversation is None:
             self._log.info("{address} comes in by {way}", address=self._address, way=name)
         with self._log.failuresHandled("handing over to {way}", way=name) as handing_over:
-            self._begin(way, conversation)
+            self._begin(name, conversation)
         if handing_over.failed:
             as_stream(self.transport).abortConnection()
 
-    def _begin(self, way: Way, conversation: Conversation | None) -> None:
+    def _begin(self, name: str, conversation: Conversation | None) -> None:
+        way = self._door.ways[name]
         arrival = Arrival(self._address, self, self._probed)
         self._way = way.protocol(self._door.host, arrival, conversation)
         assert self.transport is not None  # Twisted's promise
         self._way.makeConnection(self.transport)
         data, self._data = self._data, b""
         self._unchecked = not (data or way.proves_identity or conversation)
+        if data and name == "line":
+            self._check_next(data)
         if data:
             self._way.dataReceived(data)
+
+    def _check_next(self, data: bytes) -> None:
+        """Check what follows on first bytes that are handed over, while it may be of a stranger."""
+        self._unchecked = may_continue_header(self._seen + data)
+        self._seen = self._seen + data if self._unchecked else b""
 
     def reached(self) -> tuple[str, int]:
         """Return the address and the port that the client sees as this server's."""

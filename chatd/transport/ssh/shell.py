@@ -118,9 +118,15 @@ def _channels(host: Host) -> TokenBucket | None:
 
 
 def protocol(ssh: SSHFactory, host: Host, arrival: Arrival) -> IProtocol:
-    """Return the protocol of one connection."""
+    """Return the protocol of one connection.
+
+    Clients that wait for the server to speak (ssh-keyscan) have been sent the gate's probe, which
+    has to end like a line to be skipped by them.
+    """
     address = ArrivalAddress(arrival, LineBudget(host.budgets), _channels(host))
-    made: IProtocol = ssh.buildProtocol(address)
+    made = ssh.buildProtocol(address)
+    if arrival.probed:
+        made.lines_before_version = b"\r\n"
     return made
 
 

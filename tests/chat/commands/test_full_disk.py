@@ -8,11 +8,15 @@ import pytest
 
 from chatd.chat.commands import COMMANDS
 from chatd.chat.model.entities import Room
+from chatd.chat.records.accounts import read_key
 from tests.support.full_store import REASON, FullStore
 from tests.support.people import Server, User, result_of
 
 NOT_DONE = f"-- That was not done: {REASON}"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBhWeo+EUTzWCXHIlmKAQRQs5H8YVBZlMXiUcBQWpj0l ada@laptop"
+#: The public key of fay.
+FAY_KEY = KEY.replace("IBhW", "IChW")
+PASSWORD, NEW = "sesame and more", "more than sesame"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +92,25 @@ LINES: dict[str, tuple[Line, ...]] = {
     "resume": (says("/resume"),),
     "quit": (says("/quit"),),
     "register": (
-        Line("gus", "/register sesame and more"),
+        Line("gus", f"/register {PASSWORD}"),
         Line("fay", "/register"),
-        Line("gus", "/register", answers=("sesame and more", "sesame and more")),
+        Line("gus", "/register", answers=(PASSWORD, PASSWORD)),
     ),
-    "login": (Line("gus", "/login cy sesame and more", stores=False),),
+    "login": (Line("gus", f"/login cy {PASSWORD}", stores=False),),
     "password": (
-        Line("ada", "/password sesame and more"),
-        Line("ada", "/password off", before=("/password sesame and more",)),
+        Line("ada", f"/password {PASSWORD}"),
+        Line("lea", "/password", answers=(PASSWORD, NEW, NEW)),
+        Line("lea", "/password off", answers=(PASSWORD,)),
     ),
     "keys": (
         Line("ada", f"/keys add {KEY}"),
-        Line("ada", "/keys remove 1", before=(f"/keys add {KEY}",)),
+        Line("ada", "/keys remove 2", before=(f"/keys add {KEY}",)),
+        Line("lea", "/keys remove 1", answers=(PASSWORD,)),
+        Line("fay", "/keys accept"),
+        Line("fay", "/keys decline"),
         Line("ada", "/keys", stores=False),
     ),
+    "sessions": (says("/sessions"), says("/sessions end others")),
     "kick": (Line("ada", "/kick dee"), Line("ada", "/kick gus", stores=False)),
     "ban": (
         Line("ada", "/ban bob"),
@@ -147,12 +156,14 @@ class Scene:
             user = server.enters(nick, fingerprint=key, operator=nick == "op", address=address)
             self.users[nick] = user
             self.types(nick, "/register")
-        self.types("cy", "/password sesame and more")
+        for nick in ("cy", "lea"):
+            self.types(nick, f"/password {PASSWORD}")
         self.users.pop("cy").leaves()
         for number, nick in enumerate(("gus", "fay"), 1):
-            own_key = "SHA256:fay" if nick == "fay" else None
+            own_key = read_key(FAY_KEY, 0.0).fingerprint if nick == "fay" else None
             address = f"198.51.100.{number}"
             self.users[nick] = server.enters(nick, fingerprint=own_key, address=address)
+        self.types("eve", f"/keys add {FAY_KEY}")
         self.types("ada", "/join den", "/topic coffee")
         for nick in ("op", "bob", "mo", "gus"):
             self.types(nick, "/join den")

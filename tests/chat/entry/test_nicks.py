@@ -17,7 +17,7 @@ def server_with(*nicks: str) -> Server:
     """Return a server on which an earlier version registered these nicks."""
     store = MemoryStore()
     for nick in nicks:
-        account = Account(Name(nick, nick.lower()), (Key(KEYS[nick], "", 0.0, proved=True),), 0.0)
+        account = Account(Name(nick, nick.lower()), (Key(KEYS[nick], "", 0.0),), 0.0)
         store.put_all([Record(KIND, account.name.key, account.encoded())])
     return Server(store)
 

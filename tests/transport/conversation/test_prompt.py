@@ -215,11 +215,14 @@ def test_a_wrong_password_is_reported_with_its_address_and_account_and_nothing_e
     ada, eve = server.connects(), server.connects("203.0.113.5")
     ada.sends(b"/nick ada\n/register correct horse\n"), ada.receives()
     bot = MemoryServer("json").connects("203.0.113.6")
-    eve.sends(b"/login ada\nxyzzy 1\n/login ada xyzzy 2\n/login bob xyzzy 3\n")
+    eve.sends(b"/login ada\nxyzzy 1\n\n/login ada xyzzy 2\n\n/login xyzzy3 x\n\n")
     account = Account(Name("ada", "ada"), (), 0.0, "kept:correct horse")
     bot.server.chat.accounts.apply_change("ada", account.encoded())
     bot.sends(b'{"username": "ada", "version": 2, "password": "xyzzy 4"}')
-    assert server.reports == [WrongSecret("203.0.113.5", "line", account="ada")] * 2
+    assert server.reports == [
+        *[WrongSecret("203.0.113.5", "line", account="ada")] * 2,
+        WrongSecret("203.0.113.5", "line"),
+    ]
     assert bot.server.reports == [WrongSecret("203.0.113.6", "json", account="ada")]
     assert b"xyzzy" not in eve.receives()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chatd.chat.events import Refused
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import SENSE_SECONDS
+from chatd.transport.gate.strangers import PROXY_REFUSAL
 from chatd.wire.telnet.codec import PROBE
 from tests.support.memory_server import MemoryServer
 
@@ -208,7 +209,7 @@ def test_an_unlisted_proxy_is_not_believed() -> None:
     server = MemoryServer(proxies=("10.0.0.0/8",), per_address=PerAddress(1, 100))
     connection = server.connects("192.0.2.1")
     connection.sends(b"PROXY TCP4 198.51.100.7 192.0.2.9 4000 1134\r\n")
-    assert b"You are guest1" in connection.receives()
+    assert connection.receives() == PROXY_REFUSAL
     assert not server.connects("198.51.100.7").closed
 
 
