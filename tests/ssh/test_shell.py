@@ -325,12 +325,17 @@ def test_a_user_who_closes_the_channel_leaves(terminal: bytes | None) -> None:
     assert bob.receives() == b"-- ann left\r\n"
 
 
-def test_a_closed_window_is_a_lost_connection_once_its_lines_are_done() -> None:
+@pytest.mark.parametrize("way", ["eof", "signal"])
+def test_a_closed_window_is_a_lost_connection_once_its_lines_are_done(way: str) -> None:
     server = SshServer()
     bob = SshClient(server, b"bob").opens_shell()
     ann = SshClient(server, key=USER_KEY).opens_shell(b"xterm")
     bob.receives()
-    ann.types("hello\rhalf a line"), ann.receives(), ann.ends_input()
+    ann.types("hello\rhalf a line"), ann.receives()
+    if way == "eof":
+        ann.ends_input()
+    else:
+        ann.sends_request(b"signal", string(b"HUP"))
     assert bob.receives() == b"ann: hello\r\n"
     assert b"Goodbye" not in ann.receives()
     assert ann.closed

@@ -302,6 +302,26 @@ class StoreModel(RuleBasedStateMachine):
         if value is not None:
             records[key] = value
 
+    @rule(kind=kinds, values=st.dictionaries(nicks, st.one_of(st.none(), st.text(max_size=5))))
+    def put_several(self, kind: str, values: dict[str, str | None]) -> None:
+        wait_for(self.store.put_all([Record(kind, key, each) for key, each in values.items()]))
+        records = self.records_of.setdefault(kind, {})
+        for key, each in values.items():
+            records.pop(key, None)
+            if each is not None:
+                records[key] = each
+
+    @rule(kind=kinds, key=nicks, value=st.one_of(st.none(), st.text(max_size=5)))
+    def put_quietly(self, kind: str, key: str, value: str | None) -> None:
+        outcomes: list[str | None] = []
+        self.store.put_quietly(Record(kind, key, value), outcomes.append)
+        self.main_thread.run_until(lambda: bool(outcomes))
+        assert outcomes == [None]
+        records = self.records_of.setdefault(kind, {})
+        records.pop(key, None)
+        if value is not None:
+            records[key] = value
+
     @rule(kind=kinds)
     def read_records(self, kind: str) -> None:
         assert wait_for(self.store.records(kind)) == self.records_of.get(kind, {})

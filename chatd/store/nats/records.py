@@ -114,10 +114,10 @@ class Records:
             try:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     await self._ready.wait()
-                    for record in records:
-                        known = self._records.get(record[:2], (0, None))
-                        await self._put(*record)
-                        done.append(Record(record.kind, record.key, known[1]))
+                    known = [self._known(*record[:2]) for record in records]
+                    for record, version in zip(records, known, strict=True):
+                        await self._put(record, version)
+                        done.append(record._replace(value=version[1]))
             except TimeoutError:
                 error = NotStoredError("the cluster does not answer.")
             except WrongSequenceError:
@@ -130,18 +130,24 @@ class Records:
 
     async def _put_back(self, records: Sequence[Record]) -> None:
         """Return records to the values that they had, unless another server has changed them."""
-        with suppress(TimeoutError, WrongSequenceError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(GIVE_UP_SECONDS):
                 for record in reversed(records):
-                    await self._put(*record)
+                    with suppress(WrongSequenceError):
+                        await self._put(record, self._known(*record[:2]))
 
-    async def _put(self, kind: str, key: str, value: str | None) -> None:
+    def _known(self, kind: str, key: str) -> tuple[int, str | None]:
+        """Return the revision and the value of a record, as this server knows it."""
+        return self._records.get((kind, key), (0, None))
+
+    async def _put(self, record: Record, known: tuple[int, str | None]) -> None:
+        """Put a record in the place of a version that this server knows."""
+        kind, key, value = record
         self._put_count += 1
         message_id = f"{self._lease}.{self._put_count}"
         subject = f"$KV.records.{subject_token(kind)}.{subject_token(key)}"
         data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
         while True:
-            known = self._records.get((kind, key), (0, None))
             publish = partial(
                 self._streams.publish,
                 subject,
@@ -157,11 +163,12 @@ class Records:
                     return
                 # A different value is another server's change.  The same value under another
                 # revision only means that the known revision was out of date: retry.
-                current = self._records.get((kind, key), (0, None))
+                current = self._known(kind, key)
                 if current[1] != known[1] and kind not in LAST_WINS:
                     raise
+                known = current
             else:
-                if self._records.get((kind, key), (0, None))[0] < ack.seq:
+                if self._known(kind, key)[0] < ack.seq:
                     self._records[kind, key] = (ack.seq, value)
                 return
 

@@ -273,6 +273,26 @@ def test_one_of_two_simultaneous_changes_of_a_record_is_stored(
     assert wait_for(other.store.records("account")) == {"ada": "4"}
 
 
+def test_several_records_are_replaced_together_or_put_back(make_node: MakeNode) -> None:
+    one, other = make_node(), make_node()
+    wait_for(one.store.put_all([Record("account", "ada", "1"), Record("account", "bob", "1")]))
+    other.run_until(lambda: len(other.record_changes) == 2)
+    with other.paused():  # so that it does not receive the change before its own
+        outcome = other.store.put_all(
+            [
+                Record("account", "ada", "2"),
+                Record("account", "cy", "2"),
+                Record("account", "bob", "2"),
+            ]
+        )
+        wait_for(one.store.put_all([Record("account", "bob", "3")]))
+    with pytest.raises(NotStoredError, match="somebody else changed it"):
+        wait_for(outcome)
+    for store in (one.store, other.store):
+        poll(partial(has_accounts, store, {"ada": "1", "bob": "3"}))
+    wait_for(other.store.put_all([Record("account", "ada", "4"), Record("account", "bob", "4")]))
+
+
 def test_the_last_write_of_a_profile_wins(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     outcomes = [
