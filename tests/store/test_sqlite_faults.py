@@ -192,6 +192,14 @@ def test_a_full_disk_is_logged_and_what_was_confirmed_is_there_after_a_kill(
         server.wait_for(r"disk: keeps again after \d+ s; \d+ changes were refused")
         ada.says("/topic coffee")
         ada.hears("coffee")
+        with Netcat(server.port(), b"/nick cy\n") as cy:
+            cy.hears("now known as cy.")
+            cy.says("/register sesame and more")
+            cy.hears("cy is yours now")
+            cy.says("/quit")
+            ada.hears("cy left")
+        ada.says("/dm cy good evening")
+        ada.hears("cy is not here now, and will be shown it then.")
         ada.says("/join hut")
         ada.hears("You opened hut; it is yours.")
         server.kill()
@@ -201,6 +209,8 @@ def test_a_full_disk_is_logged_and_what_was_confirmed_is_there_after_a_kill(
         assert "tea" not in bea.hears("hut: 0 people")
         bea.says("/join den")
         bea.hears("Topic: coffee")
+        bea.says("/login cy sesame and more")
+        bea.hears("good evening")
 
 
 def test_a_disk_that_takes_its_time_is_logged_meanwhile(tmp_path: Path) -> None:
