@@ -326,6 +326,38 @@ def test_a_user_who_closes_the_channel_leaves(terminal: bytes | None) -> None:
     assert bob.receives() == b"-- ann left\r\n"
 
 
+@pytest.mark.parametrize("way", ["eof", "signal"])
+def test_a_closed_window_is_a_lost_connection_once_its_lines_are_done(way: str) -> None:
+    server = SshServer()
+    bob = SshClient(server, b"bob").opens_shell()
+    ann = SshClient(server, key=USER_KEY).opens_shell(b"xterm")
+    bob.receives()
+    ann.types("hello\rhalf a line"), ann.receives()
+    if way == "eof":
+        ann.ends_input()
+    else:
+        ann.sends_request(b"signal", string(b"HUP"))
+    assert bob.receives() == b"ann: hello\r\n"
+    assert b"Goodbye" not in ann.receives()
+    assert ann.closed
+    [person] = (each for each in server.memory_server.chat.people.here() if each.nick == "ann")
+    assert person.is_detached
+    bob.types("still there?\n"), bob.receives()
+    again = SshClient(server, key=USER_KEY).opens_shell(b"xterm")
+    assert any("bob: still there?" in row for row in again.sees())
+    assert bob.receives() == b""
+
+
+def test_a_question_is_called_off_by_a_closed_window() -> None:
+    server = SshServer()
+    bob = SshClient(server, b"bob").opens_shell()
+    ann = SshClient(server, key=USER_KEY).opens_shell(b"xterm")
+    ann.types("/register\r"), ann.receives(), ann.types("/password\r"), ann.receives()
+    bob.receives(), ann.types("ses"), ann.ends_input(), ann.receives()
+    assert ann.closed
+    assert bob.receives() == b""
+
+
 @pytest.mark.parametrize("terminal", [None, b"xterm"])
 def test_a_lost_connection_leaves_nothing_behind(terminal: bytes | None) -> None:
     server = SshServer()

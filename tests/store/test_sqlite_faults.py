@@ -165,6 +165,64 @@ def test_a_server_that_ends_while_the_disk_is_full_loses_nothing(tmp_path: Path)
     assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["before"]
 
 
+def test_a_full_disk_is_logged_and_what_was_confirmed_is_there_after_a_kill(
+    tmp_path: Path,
+) -> None:
+    with served_to_kill(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+        ada.hears("now known as ada.")
+        ada.says("/register sesame and more")
+        ada.hears("ada is yours now")
+        ada.says("/join den")
+        ada.hears("You opened den; it is yours.")
+        ada.says("/room lasting")
+        ada.hears("den: lasting on")
+        with without_space(server, (tmp_path / f"{DATABASE}-wal").stat().st_size):
+            for line in (
+                "/topic tea",
+                "/room slow 5",
+                "/set bell all",
+                "/join hut",
+                "/ban nick:bob",
+            ):
+                ada.says(line)
+                ada.hears("That was not done: the server cannot write it down.")
+            server.wait_for(r"disk: cannot keep what is said: .+; \d+ changes? refused")
+        server.wait_for(r"disk: keeps again after \d+ s; \d+ changes were refused")
+        ada.says("/topic coffee")
+        ada.hears("coffee")
+        with Netcat(server.port(), b"/nick cy\n") as cy:
+            cy.hears("now known as cy.")
+            cy.says("/register sesame and more")
+            cy.hears("cy is yours now")
+            cy.says("/quit")
+            ada.hears("cy left")
+        ada.says("/dm cy good evening")
+        ada.hears("cy is not here now, and will be shown it then.")
+        ada.says("/join hut")
+        ada.hears("You opened hut; it is yours.")
+        server.kill()
+    with served(tmp_path) as server, Netcat(server.port(), b"/nick bea\n") as bea:
+        bea.hears("now known as bea.")
+        bea.says("/rooms")
+        assert "tea" not in bea.hears("hut: 0 people")
+        bea.says("/join den")
+        bea.hears("Topic: coffee")
+        bea.says("/login cy sesame and more")
+        bea.hears("good evening")
+
+
+def test_a_disk_that_takes_its_time_is_logged_meanwhile(tmp_path: Path) -> None:
+    with served(tmp_path) as server, Netcat(server.port()) as ada:
+        ada.greeted()
+        with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # the server's transaction waits for this one
+            ada.says("hello")
+            server.wait_for(r"disk: has not kept 1 line for \d\.\d s")
+            other.execute("COMMIT")
+        ada.says("/history")
+        ada.hears(": hello\r\n")
+
+
 # A folder, or a file, that cannot be used -------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import pytest
 from chatd.chat.limits import LOG_EVENTS, Rate
 from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.conversation.program import REQUEST_BYTES
+from tests.support.full_store import REASON, FullStore
 from tests.support.memory_server import ClientConnection, MemoryServer
 
 
@@ -362,3 +363,24 @@ def test_pending_requests_are_bounded_by_their_bytes() -> None:
     assert program.transport.paused
     server.clock.pump([1.0] * 10), server.end_turn()
     assert not program.transport.paused
+
+
+def test_on_a_full_disk_no_request_is_answered_with_ok() -> None:
+    store = FullStore(is_full=False)
+    server = MemoryServer(store=store)
+    bot, bob = Program(server, "bot", version=2), server.enters("bob")
+    bot.asks({"join": "attic", "id": 1})
+    bob.receives()
+    store.is_full = True
+    for request in (
+        {"message": "hi", "room": "attic", "id": 2},
+        {"topic": "tea", "room": "attic", "id": 3},
+    ):
+        [answer] = bot.asks(request)
+        assert answer == {
+            "error": f"That was not delivered: {REASON}",
+            "errorCode": 15,
+            "id": request["id"],
+        }
+    assert server.chat.rooms["attic"].settings.topic == ""
+    assert bob.receives() == b""

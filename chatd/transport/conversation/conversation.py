@@ -325,7 +325,11 @@ class Conversation:
             detach(self._host, session)
 
     def input_ended(self) -> None:
-        """Let the user leave once the pending lines are done: the input has ended."""
+        """Let the user leave once the pending lines are done: the input has ended.
+
+        At a terminal that is a lost connection, as a closed window ends its input before the rest
+        of the connection: a user who leaves there types Ctrl-D or /quit.
+        """
         self._input_ended = True
         self._prompt.answer("", self.display)
         self.advance()
@@ -443,7 +447,12 @@ class Conversation:
                 self._do_lines()
                 return
         if self._input_ended and not (self._busy or self._closing or self.lost):
-            self._say_goodbye()
+            self._cut_off = self.display.is_terminal
+            if self._cut_off and self.session is not None:
+                self._lose(self.session)
+                self.close()
+            else:
+                self._say_goodbye()
 
     def _say_goodbye(self) -> None:
         """Say goodbye after the end of input: the user leaves, or was cut off."""

@@ -283,7 +283,11 @@ class SessionChannel:
         return self._program is not None
 
     def _signal(self, fields: Fields) -> bool:
-        return fields.string() in (b"INT", b"BRK") and self._interrupt()
+        name = fields.string()
+        if name == b"HUP" and self._program is not None:  # the peer's terminal is gone
+            self.input_ended()
+            return True
+        return name in (b"INT", b"BRK") and self._interrupt()
 
     def _break(self, fields: Fields) -> bool:
         """Interrupt the program; the length of the break (RFC 4335) means nothing here."""
