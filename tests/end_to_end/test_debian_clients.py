@@ -581,6 +581,54 @@ def test_every_client_is_notified_when_the_server_stops(
 # Coming back --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("shell", [(), ("bash", "-c", '"$@"; true', "bash")], ids=["alone", "bash"])
+@pytest.mark.parametrize("name", ["ssh", "plink", "dbclient", "telnet", "telnet_ssl"])
+def test_a_window_that_is_closed_keeps_its_session(
+    start: Starter, tmux: Tmux, name: str, shell: tuple[str, ...]
+) -> None:
+    bob = tmux.open("bob", start.nc())
+    takes_the_nick(bob)
+    for nick in ("ada", "cy", "dee"):  # which comes first, the end or its signal, is a race
+        command = start_of(start, name, nick)
+        window = tmux.open(nick, [*shell, *command])
+        if "telnet" in name:
+            takes_the_nick(window)
+        else:
+            window.shows_somewhere(f"-- You are {nick} in lobby")
+        window.types("half a line")
+        window.shows("[lobby] half a line")
+        tmux.run("kill-session", "-t", nick)
+        bob.says(f"/whois {nick}")
+        bob.shows_somewhere(f"-- {nick}:")
+        while "   cut off, and may come back" not in bob.rows():
+            assert f"-- {nick} left" not in bob.rows()
+            bob.says(f"/whois {nick}")
+            bob.shows_somewhere(f"-- {nick}:")
+        bob.says("/whois bob")
+        tmux.run("clear-history", "-t", "bob")
+        bob.shows_somewhere("-- bob:")
+        assert f"-- {nick} left" not in bob.rows()
+
+
+def start_of(start: Starter, name: str, nick: str) -> list[str]:
+    """Return the command line of a client by its name."""
+    made = getattr(start, name)
+    command: list[str] = made() if "telnet" in name else made(nick)
+    return command
+
+
+def test_input_that_ends_leaves_where_nothing_is_drawn(
+    start: Starter, tmux: Tmux, tmp_path: Path
+) -> None:
+    bob = tmux.open("bob", start.nc())
+    takes_the_nick(bob)
+    for number, command in enumerate(([*start.nc(), "-N"], start.ssh("eve", "-T")), 1):
+        run(command, tmp_path, f"hello {number}\n".encode())
+        bob.shows_somewhere(f"hello {number}")
+        nick = "guest1" if number == 1 else "eve"
+        bob.shows_somewhere(f"-- {nick} left")
+
+
 def test_an_ssh_client_that_was_stopped_and_killed_resumes_its_session(
     start: Starter, tmux: Tmux, tmp_path: Path, client: Client
 ) -> None:

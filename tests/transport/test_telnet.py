@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.gate.gate import SILENCE_SECONDS
 from chatd.transport.telnet import SETTLE_SECONDS, TOO_MANY_COMMANDS
 from chatd.wire.telnet import codec
@@ -407,8 +408,8 @@ def test_text_without_a_line_end_is_a_line_when_the_input_ends() -> None:
 def test_the_connection_ends_with_the_input(client: tuple[bytes, bytes]) -> None:
     telnet = connect(client)
     telnet.connection.ends_input()
-    greeted = GREETED if client[0] else [GREETING]
-    assert telnet.sees() == [*greeted, "-- Goodbye."]
+    # At a terminal the end of input is a closed window, and nobody reads a goodbye.
+    assert telnet.sees() == (GREETED if client[0] else [GREETING, "-- Goodbye."])
     assert telnet.connection.closed
 
 
@@ -443,6 +444,7 @@ def test_a_client_that_sends_a_thousand_commands_in_ten_seconds_is_closed(comman
     client.sends(command + b"hello\r\n")
     assert client.closed
     assert client.receives().endswith(TOO_MANY_COMMANDS)
+    assert server.reports == [TurnedAway("192.0.2.1", "telnet", "too-many-commands")]
 
 
 def test_a_client_that_resizes_for_minutes_stays() -> None:

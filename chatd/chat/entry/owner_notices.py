@@ -30,7 +30,7 @@ def show_last_login(session: Session, last: Login | None, changes: Sequence[Chan
 
     Programs are not told: nobody reads it.
     """
-    if not session.client.resumable:
+    if not _is_read(session):
         return
     if last is not None:
         origin = described_origin(last.proof, last.address)
@@ -41,10 +41,15 @@ def show_last_login(session: Session, last: Login | None, changes: Sequence[Chan
         session.deliver(Listing(heading, tuple(rows)))
 
 
+def _is_read(session: Session) -> bool:
+    """Whether a person reads what a session is shown, and it has not ended meanwhile."""
+    return session.client.resumable and session in session.person.sessions
+
+
 def show_claims(accounts: Accounts, session: Session) -> None:
     """Tell the holder of a key who says that it is theirs, until they accept or decline."""
     claims = accounts.claiming(session.fingerprint)
-    if not claims or not session.client.resumable:
+    if not claims or not _is_read(session):
         return
     names = [str(account.name) for account in claims[-CLAIMS_SHOWN:]]
     more = f" and {len(claims) - len(names)} more" if len(claims) > len(names) else ""

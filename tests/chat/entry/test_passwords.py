@@ -174,7 +174,7 @@ def test_an_owner_changes_the_password() -> None:
     ada = registered(server)
     ada.client.answers = [SECRET]
     ada.types("/password something else")
-    changed = "-- That is the password of ada now; your other connections are ended."
+    changed = "-- That is the password of ada now."
     assert ada.sees() == [changed]
     ada.client.answers = ["something else", "a third one", "a third one"]
     ada.types("/password")

@@ -286,7 +286,7 @@ def test_a_netcat_that_logs_in_is_relayed_to_the_server_of_its_person(
     first, last, *changes = log_in(cluster, netcat, b"hello\n", b"half")
     assert first == "-- You are logged in as ann."
     assert last.startswith("-- Your last login: 1970-01-01 00:00, by the key SHA256:")
-    assert "the password was changed" in changes[-1]
+    assert "the password was set" in changes[-1]
     assert cluster.receives(bob) == ["-- guest2 left", "ann: hello"]
     assert cluster.sees(here)[-2:] == ["ann: hello", "[lobby]"]
     netcat.sends(b" a line\n")

@@ -7,6 +7,7 @@ epoch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from chatd.chat.actions.accounts.sessions import end_sessions, origin_of, tell_owner
@@ -44,20 +45,22 @@ def _shown(key: Key) -> str:
     return f"key {key.fingerprint} {key.comment}".rstrip()
 
 
-async def set_password(chat: Chat, session: Session, password: str, now: float) -> Account:
-    """Set the password of a user's account, and end all their other connections.
+async def set_password(chat: Chat, session: Session, password: str, now: float) -> int:
+    """Set the password of a user's account; end all their other connections, and count them.
 
     :raises Refused: ``no-account``, ``not-kept`` and as
         `chatd.chat.entry.authentication.Authenticator.hash`.
     """
     account = account_of(chat, session)
     password_hash = await chat.authentication.hash(password, account.name.key, session.address, now)
-    change = _change(session, "the password was changed", now)
+    was_set = "changed" if account_of(chat, session).password else "set"
+    change = _change(session, f"the password was {was_set}", now)
     account = await chat.accounts.set_password(account_of(chat, session), password_hash, change)
     sentence = f"{account.name}: {change.text}; this connection ends."
-    end_sessions(chat, session.person, EndSessions(account.name.key, "", sentence, now), session)
+    call = EndSessions(account.name.key, "", sentence, now)
+    count = end_sessions(chat, session.person, call, session)
     _tell(chat, account, change, session)
-    return account
+    return count
 
 
 async def remove_password(chat: Chat, session: Session, now: float) -> Account:
@@ -105,11 +108,13 @@ async def claim_key(chat: Chat, session: Session, key: Key, now: float) -> None:
     _tell(chat, account, change, session)
 
 
-async def remove_key(chat: Chat, session: Session, number: int, now: float) -> Key:
+async def remove_key(
+    chat: Chat, session: Session, number: int, now: float, removed: Callable[[Key], None]
+) -> None:
     """Remove a key from a user's account by its number, and end the connections that used it.
 
-    Return the key.  The session itself ends too if it used the key, unless its user has just given
-    the password.
+    The session itself ends too if it used the key, unless its user has just given the password:
+    ``removed`` is called with the key before that, to confirm it.
 
     :raises Refused: ``no-account``, ``no-such-key``, ``last-key``, ``not-kept``.
     """
@@ -117,14 +122,14 @@ async def remove_key(chat: Chat, session: Session, number: int, now: float) -> K
     key = key_to_remove(account, number)
     change = _change(session, f"{_shown(key)} was removed", now)
     account = await chat.accounts.drop_key(account, key.fingerprint, change)
+    removed(key)
     _tell(chat, account, change, session)
-    sentence = f"{account.name}: {change.text}; this connection used it, and ends."
+    sentence = f"{account.name}: {change.text}; this connection came with it, and ends."
     call = EndSessions(account.name.key, key.fingerprint, sentence, now)
     spare = session if account.has_password else None
     if spare is not None and session.fingerprint == key.fingerprint:
         session.by_password = True
     end_sessions(chat, session.person, call, spare)
-    return key
 
 
 # Pending keys -------------------------------------------------------------------------------------

@@ -90,9 +90,10 @@ def end_sessions_here(chat: Chat, call: EndSessions, spare: Session | None = Non
 
 
 def _used(session: Session, proof: str) -> bool:
+    """Whether a session used a proof, or any; one that came with a key counts as having used it."""
     if proof in ("", PASSWORD):
         return not proof or session.by_password
-    return session.fingerprint == proof and not session.by_password
+    return session.fingerprint == proof
 
 
 def end_sessions(chat: Chat, by: Person, call: EndSessions, spare: Session | None = None) -> int:

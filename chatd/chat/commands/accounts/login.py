@@ -72,8 +72,9 @@ async def _password(call: Call) -> None:
         call.answer(f"{account.name} has no password any more.")
         return
     password, now = await ask_new(call, account.name.shown, call.words)
-    await set_password(call.chat, call.session, password, now)
-    call.answer(f"That is the password of {account.name} now; your other connections are ended.")
+    count = await set_password(call.chat, call.session, password, now)
+    ended = "; your other connections are ended" if count else ""
+    call.answer(f"That is the password of {account.name} now{ended}.")
 
 
 COMMANDS = (

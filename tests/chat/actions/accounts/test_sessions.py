@@ -3,12 +3,15 @@
 import pytest
 
 from chatd.chat.actions.accounts.proofs import reset_password
-from chatd.chat.actions.login import log_in
+from chatd.chat.actions.login import end_if_outdated, log_in
 from chatd.chat.commands import receive
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import CHANGES_TOLD_SECONDS, LOGIN_PLACES
+from chatd.chat.model.entities import Person
 from chatd.chat.records.logins import Login, Logins
+from chatd.chat.records.writing import Records
+from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from tests.chat.records.test_accounts import ADA, OTHER, PUBLIC
 from tests.support.passwords import HASHED
@@ -126,6 +129,23 @@ def test_an_old_password_that_is_being_checked_opens_nothing() -> None:
     assert thief.session.person is not ada.session.person
 
 
+def test_an_old_password_that_was_checked_a_moment_ago_opens_nothing() -> None:
+    """While a login waits for other servers, the owner sets another password."""
+    server = Server()
+    ada = owner(server, SECRET)
+    before = server.chat.accounts.get("ada")
+    assert before is not None
+    late = server.enters(address=THIEF)
+    late.types(f"/login ada {SECRET}")
+    end_if_outdated(server.chat, late.session, before, server.now)
+    assert not late.client.closed
+    server.chat.accounts.apply_change("ada", before.encoded().replace(SECRET, "something else"))
+    end_if_outdated(server.chat, late.session, before, server.now)
+    assert late.client.closed
+    assert late.sees()[-1] == "-- That password is an old one; this connection ends."
+    assert ada.session.person.sessions == [ada.session]
+
+
 def test_removing_a_key_ends_the_connections_that_used_it_and_no_other() -> None:
     server = Server()
     ada = owner(server, SECRET)
@@ -135,6 +155,8 @@ def test_removing_a_key_ends_the_connections_that_used_it_and_no_other() -> None
     laptop.types("/keys add this")
     again = server.enters("x", fingerprint=OTHER, address=THIEF)
     tail, say = beside(server, OTHER), posting(server, OTHER)
+    phone = server.enters(address=THIEF)
+    phone.types(f"/login ada {SECRET}")
     ada.sees(), again.sees(), laptop.sees()
     ada.client.answers = [SECRET]
     ada.types("/keys remove 2")
@@ -143,24 +165,32 @@ def test_removing_a_key_ends_the_connections_that_used_it_and_no_other() -> None
     assert tail.client.closed
     assert say.client.closed
     assert again.sees()[-1] == (
-        f"-- ada: key {OTHER} was removed, by the key {ADA}, from 192.0.2.1; this connection used "
-        "it, and ends."
+        f"-- ada: key {OTHER} was removed, by the key {ADA}, from 192.0.2.1; this connection came "
+        "with it, and ends."
     )
-    assert not laptop.client.closed, "it gave the password"
+    assert laptop.client.closed, "it gave the password as well, but came with the key"
+    assert not phone.client.closed
     told = f"-- ada: key {OTHER} was removed, by the key {ADA}, from 192.0.2.1."
-    assert laptop.sees()[-1] == told
+    assert phone.sees()[-1] == told
 
 
 def test_a_key_that_is_removed_while_its_connection_enters_opens_nothing() -> None:
-    server = Server()
+    store = MemoryStore()
+    server = Server(store)
     ada = owner(server, SECRET)
+    ada.leaves()
     account = server.chat.accounts.get("ada")
     assert account is not None
-    key = server.enters("x", fingerprint=ADA)
-    key.session.fingerprint = OTHER  # as if it had been one of the account a moment ago
-    server.chat.accounts.apply_change("ada", account.encoded().replace(ADA, "SHA256:new"))
-    late = server.enters("late", fingerprint=ADA)
-    assert late.session.person is not ada.session.person
+    changed = account.encoded().replace(ADA, "SHA256:new")
+
+    async def claim_own(name: Name, by: Person | None = None) -> bool:
+        server.chat.accounts.apply_change("ada", changed)
+        return True
+
+    server.chat.nicks.claim_own = claim_own  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="Your key is none of ada any more"):
+        server.enters("late", fingerprint=ADA)
+    assert len(server.chat.people) == 0
 
 
 def test_removing_the_own_key_without_a_password_ends_this_connection_too() -> None:
@@ -173,8 +203,8 @@ def test_removing_the_own_key_without_a_password_ends_this_connection_too() -> N
     ada.types("/keys remove 1")
     assert ada.sees() == [
         f"-- {ADA} is no key of ada any more.",
-        f"-- ada: key {ADA} was removed, by the key {ADA}, from 192.0.2.1; this connection used "
-        "it, and ends.",
+        f"-- ada: key {ADA} was removed, by the key {ADA}, from 192.0.2.1; this connection came "
+        "with it, and ends.",
     ]
     assert ada.client.closed
     assert not laptop.client.closed
@@ -394,10 +424,10 @@ def test_a_second_window_and_a_lost_connection_are_not_told_of_the_first() -> No
 
 def test_the_places_of_logins_are_bounded_and_unknown_ones_are_told_of_the_last_month() -> None:
     store = MemoryStore()
-    logins = Logins(store)
+    logins = Logins(Records(store))
     for number in range(LOGIN_PLACES + 1):
         logins.add("ada", Login(1000.0 * number, ADA, f"192.0.2.{number}"))
-    again = Logins(store)
+    again = Logins(Records(store))
     result_of(again.load())
     for each in (logins, again):
         now = 10_000_000.0
@@ -411,7 +441,7 @@ def test_the_places_of_logins_are_bounded_and_unknown_ones_are_told_of_the_last_
 
 def test_a_program_that_reconnects_all_the_time_is_stored_once_a_minute() -> None:
     store = MemoryStore()
-    logins = Logins(store)
+    logins = Logins(Records(store))
     stored: set[str] = set()
     for second in range(120):
         logins.add("ada", Login(1000.0 + second, "", "192.0.2.1"))
