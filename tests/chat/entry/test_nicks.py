@@ -46,7 +46,8 @@ def test_an_account_of_an_earlier_version_keeps_its_nick(nick: str) -> None:
     stranger = server.enters(nick)
     assert stranger.nick in ("bob", "guest1")
     stranger.types(f"/login {nick}")
-    assert stranger.sees()[-1] == f"-- {nick} has no password; its owner has an ssh key."
+    assert stranger.client.asked == [f"Password of {nick}, secretly"]
+    assert stranger.sees()[-1] == "-- You said nothing, so nothing has changed."
     stranger.types(f"/dm {nick} hello")
     assert f"[{stranger.nick} -> you] hello" in owner.sees()[-1]
 
