@@ -51,5 +51,5 @@ def test_a_flood_without_an_answer_is_beyond_every_bound(
         """Do nothing."""
 
     flood = Flood("silence", "nobody answers", attack)
-    assert not program.report(flood, program.Outcome([], 0.0), 1e9)
+    assert not program.report(flood, program.Outcome([], 0.0, 0.0), 1e9)
     assert "no answer" in capsys.readouterr().out

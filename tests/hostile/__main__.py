@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -31,19 +30,25 @@ def _module(name: str, *arguments: object) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a flood cost: the seconds of each honest ping, and the share of a core that was used.
+    """What a flood cost: the seconds of each honest ping, and what the server did meanwhile.
 
-    A server that is not busy was not attacked, or refuses the attack at once.
+    ``busy`` is the share of a core that it used: if that is little, it refuses the flood.
+    ``waited`` is the share of the time in which it had something to do and no core to do it on: if
+    that is much, the machine was busy with other things, and the pings say little.
     """
 
     pings: list[float]
     busy: float
+    waited: float
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the time that a process has used (proc(5): utime and stime)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def scheduled(pid: int) -> tuple[float, float]:
+    """Return the seconds that a process has run, and those that it has waited for a core.
+
+    From Documentation/scheduler/sched-stats.rst of Linux; it is the main thread's.
+    """
+    ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return int(ran) / 1e9, int(waited) / 1e9
 
 
 def measure(flood: Flood, seconds: float, connections: int) -> Outcome:
@@ -66,11 +71,12 @@ def measure(flood: Flood, seconds: float, connections: int) -> Outcome:
             command = _module("attack", flood.name, port, connections, seconds + HEAD_START)
             attack = subprocess.Popen(command)
             time.sleep(HEAD_START)
-            used, began = cpu_seconds(server.pid), time.monotonic()
+            before, began = scheduled(server.pid), time.monotonic()
             printed, _ = honest.communicate("\n", seconds + PATIENCE)
-            busy = (cpu_seconds(server.pid) - used) / (time.monotonic() - began)
+            after, elapsed = scheduled(server.pid), time.monotonic() - began
             attack.wait(PATIENCE)
-    return Outcome([float(line) for line in printed.splitlines()], busy)
+    busy, waited = ((later - sooner) / elapsed for sooner, later in zip(before, after, strict=True))
+    return Outcome([float(line) for line in printed.splitlines()], busy, waited)
 
 
 def report(flood: Flood, outcome: Outcome, bound: float) -> bool:
@@ -80,8 +86,10 @@ def report(flood: Flood, outcome: Outcome, bound: float) -> bool:
         print(f"{flood.name:18} no answer to any ping !  {flood.description}", flush=True)
         return False
     longest, kept = max(pings) * 1000, max(pings) <= bound
-    figures = f"{median(pings) * 1000:8.1f} {longest:8.1f} {len(pings):5} {outcome.busy:5.0%}"
-    print(f"{flood.name:18} {figures} {' ' if kept else '!'}  {flood.description}", flush=True)
+    figures = f"{median(pings) * 1000:8.1f} {longest:8.1f} {len(pings):5}"
+    shares = f"{outcome.busy:5.0%} {outcome.waited:6.0%}"
+    mark = " " if kept else "!"
+    print(f"{flood.name:18} {figures} {shares} {mark}  {flood.description}", flush=True)
     return kept
 
 
@@ -98,8 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         description=(
             "Flood a real server in every way that is known, one after the other, and print how "
             "long an honest client waits for its pings meanwhile: the median and the longest, in "
-            "milliseconds, how many there were, and how busy the server was, of one core.  A line "
-            "with ! is beyond the bound."
+            "milliseconds, and how many there were; then how busy the server was, of one core, and "
+            "how much of the time it waited for a core, because the machine was busy with other "
+            "things.  A line with ! is beyond the bound."
         ),
     )
     options.add_argument(
@@ -140,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen:
         print("There is no flood of that name; --list shows them.", file=sys.stderr)
         return 2
-    print(f"{'flood':18} {'median':>8} {'longest':>8} {'pings':>5} {'busy':>5}")
+    print(f"{'flood':18} {'median':>8} {'longest':>8} {'pings':>5} {'busy':>5} {'waited':>6}")
     kept = [
         report(flood, measure(flood, given.seconds, given.connections), given.bound / 1000)
         for flood in chosen
