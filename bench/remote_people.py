@@ -12,7 +12,7 @@ import tracemalloc
 from collections.abc import Callable
 
 from bench.figures import shown, table
-from bench.inside import ManualChat
+from bench.inside import ManualChat, result_of
 from chatd.chat.model.entities import Session
 from chatd.chat.store import unavailable
 from chatd.cluster.bus import OnMessage, OnRequest
@@ -99,7 +99,8 @@ class ServerPair:
         def enter(number: int) -> None:
             session = self.here.enter(f"somebody{number}", TextStyle())
             for room in range(rooms):
-                self.here.chat.join(session, f"room{room}x{number // ROOM_SIZE}", 0.0)
+                name = f"room{room}x{number // ROOM_SIZE}"
+                result_of(self.here.chat.join(session, name, 0.0))
             sessions.append(session)
 
         return sessions, self.each(enter, people)

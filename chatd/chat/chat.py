@@ -13,7 +13,7 @@ from contextlib import suppress
 from secrets import token_urlsafe
 
 from chatd.chat.delivery.history import History
-from chatd.chat.delivery.posting import Posting
+from chatd.chat.delivery.posting import Posting, Settled
 from chatd.chat.delivery.unacknowledged import Unacknowledged
 from chatd.chat.entry import owner_notices
 from chatd.chat.entry.alerts import Alerts
@@ -49,6 +49,7 @@ from chatd.chat.records.offline_messages import OfflineMessages
 from chatd.chat.records.persistent_rooms import PersistentRooms
 from chatd.chat.records.profiles import Profiles
 from chatd.chat.records.server_access import ServerAccess
+from chatd.chat.records.writing import Records
 from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
@@ -70,13 +71,15 @@ class Chat:
         self.rooms: dict[str, Room] = {}
         self.believed = environment.believed
         self._store = store
+        self.health = store.health
         self.history = History(store)
         self._shouting = options.shouting
         self.rooms_made = 0
         self._incarnation = incarnation = environment.incarnation
-        self.accounts = Accounts(store)
-        self.logins = Logins(store)
-        self.offline = OfflineMessages(store)
+        self.records = records = Records(store)
+        self.accounts = Accounts(records)
+        self.logins = Logins(records)
+        self.offline = OfflineMessages(records)
         self._schedule = environment.schedule
         self._expire_later = environment.expire_later
         self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
@@ -97,11 +100,11 @@ class Chat:
             self.expire_in_time,
             is_dense=not peers.is_clustered,
         )
-        self.profiles = Profiles(store, options.preferences)
-        self.access = ServerAccess(store, options.allowed)
+        self.profiles = Profiles(records, options.preferences)
+        self.access = ServerAccess(records, options.allowed)
         self.access.bans.believed = self.believed.at
-        self.last_time = LastTime(store, self.believed)
-        self.audit = AuditLog(store, incarnation if peers.is_clustered else "")
+        self.last_time = LastTime(records, self.believed)
+        self.audit = AuditLog(records, incarnation if peers.is_clustered else "")
         self.opened: float | None = None
         self.entrance = Entrance(
             self.people,
@@ -126,7 +129,9 @@ class Chat:
             self.unacknowledged,
         )
         self.lobby = self._open_room(names.room(options.lobby), permanent=True)
-        self.persistent = PersistentRooms(store, self.lobby, self.open_room)
+        self.persistent = PersistentRooms(
+            store, records, self.lobby, self.rooms, self.open_room, peers.room_changed
+        )
 
     # Entering and leaving -------------------------------------------------------------------------
 
@@ -202,7 +207,7 @@ class Chat:
 
     async def load(self, now: float) -> None:
         """Load all records from the store, unless already loaded."""
-        records = (
+        parts = (
             self.accounts,
             self.logins,
             self.persistent,
@@ -212,7 +217,7 @@ class Chat:
             self.audit,
             self.last_time,
         )
-        for part in records:
+        for part in parts:
             await part.load()
         self.opened = now if self.opened is None else self.opened
 
@@ -382,27 +387,28 @@ class Chat:
             or person.effective_account in room.invited_accounts
         )
 
-    def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
+    async def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Make a person a member of a room, opened if necessary, and give it the focus.
 
-        :raises Refused: ``bad-room``, ``too-many-rooms``, and as
+        :raises Refused: ``bad-room``, ``too-many-rooms``, ``not-kept``, and as
             `chatd.chat.entry.room_keys.RoomKeys.check_entry`.
         """
         person, name = session.person, names.room(text)
         room = self.rooms.get(name.key)
-        if room is not None and person in room.members:
+        opened = room is None
+        if room is None:
+            self._check_may_join_more(person)
+            room = await self._open_room_for(person, name, now)
+            if session not in person.sessions:  # they have left meanwhile
+                return room
+            if self.rooms.get(name.key) is not room:
+                raise Refused("no-such-room", f"{room} was closed just now.")
+        if person in room.members:
             session.focus_on(room)
             return room
-        if len(person.rooms) >= ROOMS_PER_PERSON:
-            raise Refused("too-many-rooms", f"You are in {ROOMS_PER_PERSON} rooms; /leave one.")
-        if room is None:
-            if len(self.rooms) >= ROOMS:
-                raise Refused("too-many-rooms", "The server has no place for another room.")
-            room = self._open_room(name)
+        self._check_may_join_more(person)
+        if opened:
             role = Role.OWNER
-            with suppress(Refused):  # without an account, or with too many rooms, it is temporary
-                self.persistent.make_persistent(room, person)
-            self.peers.room_changed(room)
         else:
             self.room_keys.check_entry(room, session, key, now)
             role = room.roles.get(person.account or "", Role.MEMBER)
@@ -410,6 +416,31 @@ class Chat:
         person.rooms[name.key] = room
         session.focus_on(room)
         self.posting.post(room, Joined(now, person.nick), person)
+        return room
+
+    def _check_may_join_more(self, person: Person) -> None:
+        if len(person.rooms) >= ROOMS_PER_PERSON:
+            raise Refused("too-many-rooms", f"You are in {ROOMS_PER_PERSON} rooms; /leave one.")
+
+    async def _open_room_for(self, person: Person, name: Name, now: float) -> Room:
+        """Open a new room for a person, persistent if they may have another one of those.
+
+        :raises Refused: ``too-many-rooms`` or ``not-kept``.
+        """
+        if len(self.rooms) >= ROOMS:
+            raise Refused("too-many-rooms", "The server has no place for another room.")
+        room = self._open_room(name)
+
+        def change() -> None:
+            with suppress(Refused):  # without an account, or with too many rooms, it is temporary
+                self.persistent.make_persistent(room, person)
+
+        try:
+            await self.records.keep(change)
+        except Refused:
+            self.after_leaving(room, now)  # others may be in it by now
+            raise
+        self.peers.room_changed(room)
         return room
 
     def part(self, person: Person, room: Room, reason: str, now: float) -> None:
@@ -422,7 +453,7 @@ class Chat:
         self.remove_from_room(person, room)
         if room.is_guarded:  # they may return until they leave the server
             if room.uninvite(person):
-                self.persistent.changed(room)
+                self.persistent.changed(room, quietly=True)
             room.invite_for_now(person)
             self.peers.room_changed(room)
         self.posting.post(room, Left(now, person.nick, reason, gone=False), person)
@@ -495,9 +526,11 @@ class Chat:
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
         self.posting.post(room, given, by or person)
 
-    def post(self, room: Room, event: RoomEvent, author: Person) -> None:
+    def post(
+        self, room: Room, event: RoomEvent, author: Person, settled: Settled | None = None
+    ) -> None:
         """Post an event to a room: see `chatd.chat.delivery.posting.Posting.post`."""
-        self.posting.post(room, event, author)
+        self.posting.post(room, event, author, settled=settled)
 
     # People ---------------------------------------------------------------------------------------
 

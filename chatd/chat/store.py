@@ -13,10 +13,11 @@ effect.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from chatd.chat.events import KeptEvent, Refused, RoomEvent
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.query import SearchQuery
 
 
@@ -26,6 +27,18 @@ class NotStoredError(Exception):
 
 class NotClosedError(Exception):
     """A store could not be closed in time; the argument says what is lost, for the log."""
+
+
+class Record(NamedTuple):
+    """A record to be stored under its kind and key; the value None drops it."""
+
+    kind: str
+    key: str
+    value: str | None
+
+
+#: Called when a record that nobody waits for has been stored (None), or with why it was not.
+Written = Callable[[str | None], None]
 
 
 def unavailable() -> Refused:
@@ -64,6 +77,10 @@ class Store(Protocol):
 
     Rooms go by `chatd.chat.model.entities.Room.id`, nicks by their keys.
     """
+
+    @property
+    def health(self) -> StoreHealth:
+        """How its disk does."""
 
     def open(self, observer: StoreObserver) -> None:
         """Notify this observer from now on."""
@@ -136,13 +153,17 @@ class Store(Protocol):
         A limit ends with the process or the room.
         """
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Store a record, replacing the one with this key, or (None) drop that one.
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Store records, replacing those with their keys: all of them, or none.
 
-        Writing begins immediately; a caller that has to know the outcome awaits it.
+        Writing begins immediately.  The chat calls this and `put_quietly` in
+        `chatd.chat.records.writing` alone.
 
         :raises NotStoredError: from the awaitable, when it failed; then nothing has changed.
         """
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Store a record that nobody waits for; ``written`` is called with the outcome."""
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""

@@ -74,7 +74,7 @@ async def answer(
     """
     match call:
         case SendDirect(time=now, text=text) if by is not None:
-            return _receive(chat, person, by, now, text)
+            return await _receive(chat, person, by, now, text)
         case Rename(nick=nick, time=now) if by is not None:
             await rename_here(chat, person, by, nick, now)
             return {}
@@ -85,14 +85,14 @@ async def answer(
             raise Refused("not-known", sentence)
 
 
-def _receive(chat: Chat, person: Person, by: Person, now: float, text: str) -> dict[str, Any]:
+async def _receive(chat: Chat, person: Person, by: Person, now: float, text: str) -> dict[str, Any]:
     """Show a direct message, or leave it for an account owner whose connection is lost.
 
     The owner is shown it when they enter next, on any server.
     """
     account = chat.accounts.get(person.account or "")
     if account is not None and not person.sessions:
-        return {"waits": leave_for_later(chat, by, account, text, now)}
+        return {"waits": await leave_for_later(chat, by, account, text, now)}
     receive(chat, by, person, text, now)
     return {}
 

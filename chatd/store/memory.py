@@ -20,7 +20,8 @@ from chatd.chat.limits import (
     MESSAGE_IDS,
     SEARCHED_EVENTS,
 )
-from chatd.chat.store import StoreObserver
+from chatd.chat.store import Record, StoreObserver, Written
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery, text_of
 from chatd.store.claims import Claims
@@ -109,6 +110,7 @@ class MemoryStore:
     """
 
     def __init__(self, events: int = HISTORY_EVENTS, main_thread: MainThread | None = None) -> None:
+        self.health = StoreHealth()
         self._events = events
         self._main_thread = main_thread
         self._observer: StoreObserver | None = None
@@ -233,14 +235,20 @@ class MemoryStore:
         """Release a nick, if this holder has it."""
         self._claims.release(nick, holder)
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Put a record in place of the one with this key, or (None) drop that."""
-        records = self._records.setdefault(kind, {})
-        if value is None:
-            records.pop(key, None)
-        else:
-            records[key] = value
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Put records in place of those with their keys, or (None) drop those."""
+        for record in records:
+            of_kind = self._records.setdefault(record.kind, {})
+            if record.value is None:
+                of_kind.pop(record.key, None)
+            else:
+                of_kind[record.key] = record.value
         return _Completed()
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Put a record that nobody waits for."""
+        self.put_all([record])
+        written(None)
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""

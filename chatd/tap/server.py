@@ -48,6 +48,7 @@ from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
 from chatd.transport.security_log import report
 from chatd.transport.services.clock_watch import ClockWatch
+from chatd.transport.services.disk_watch import DiskWatch
 from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
@@ -122,6 +123,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         lease.setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
     ClockWatch(chat, clock, time.time).setServiceParent(server)
+    DiskWatch(chat, clock).setServiceParent(server)
     abandon = partial(end_at_once, options)
     Shutdown(chat, store, clock, time.time, cluster, abandon).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chatd.transport.net.outbox import Outbox
+from chatd.transport.net.turns import PIECE_BYTES
 
 #: Characters of a terminal's name.
 MAX_TERMINAL_NAME = 64
@@ -28,6 +29,16 @@ class TerminalInfo:
     name: str
     columns: int
     rows: int
+
+
+def take_piece(pending: list[bytes]) -> bytes:
+    """Remove the first `PIECE_BYTES` of pending input and return them.
+
+    A program that pauses its input, after lines that have to wait, is not sent the rest.
+    """
+    data = b"".join(pending)
+    pending[:] = [data[PIECE_BYTES:]] if len(data) > PIECE_BYTES else []
+    return data[:PIECE_BYTES]
 
 
 class Program(Protocol):

@@ -22,6 +22,7 @@ from chatd.chat.model import rules
 from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.ratelimit.line_budget import Standing
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.chat.records.accounts import Account
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
@@ -208,6 +209,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         if isinstance(request, BadObject):
             self._error(ErrorCode.BROKEN, request.sentence)
             if request is TOO_MUCH_REFUSED:
+                address = self.arrival.address
+                self.host.chat.report(TurnedAway(address, "json", "too-much-broken-json"))
                 self.close()
             return
         asked = requests.request_from(request.fields)
@@ -230,7 +233,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
             case requests.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
                 await self._say(session, text, sender, dm, room, given)
             case requests.Join(room=room, key=key, id=given):
-                joined = self.host.chat.join(session, room, self.host.now(), key)
+                joined = await self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
             case requests.Leave(room=room, id=given):
                 where = self.host.chat.find_room(room, session)
@@ -244,8 +247,15 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case requests.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
-                set_topic(self.host.chat, session, where, topic, self.host.now())
-                self._answer(given, room=where.name.shown)
+
+                def acknowledge(outcome: int | Refused) -> None:
+                    if isinstance(outcome, Refused):
+                        self._error(ErrorCode.REFUSED, outcome.sentence, given)
+                    else:
+                        self._answer(given, room=where.name.shown)
+
+                now = self.host.now()
+                await set_topic(self.host.chat, session, where, topic, now, acknowledge)
 
     def _room(self, session: Session, room: str | None) -> Room:
         return self.host.chat.find_room(room, session) if room else session.room()
@@ -276,7 +286,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         entered: Fields = {"isConnected": True, "errorCode": int(ErrorCode.NONE)}
         lobby = host.chat.lobby
         with suppress(Refused):  # it may be private now
-            host.chat.join(session, lobby.name.shown, now)
+            await host.chat.join(session, lobby.name.shown, now)
         if version == BOT:
             entered["room"] = session.focus.name.shown if session.focus else None
         self.write(encode(entered))

@@ -16,12 +16,11 @@ from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text.sanitizing import decode
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import TransportConnection
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Host
-from chatd.wire.line import truncate
+from chatd.wire.line import text_of, truncate
 
 #: The first byte of every telnet command (RFC 854).
 _IAC = b"\xff"
@@ -186,7 +185,7 @@ class LineProtocol(LineReceiver):
         """Hand the text of a line to the conversation, or to the server that runs it."""
         if self.conversation is None:
             return
-        text, program = decode(line), self._connection.program
+        text, program = text_of(line), self._connection.program
         if program is self:
             self.conversation.line(text)
         else:

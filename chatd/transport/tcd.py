@@ -202,20 +202,24 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
             self.session = session
         session = self.session
         try:
-            self._join_as(session, nick, room, asked, now)
+            await self._join_as(session, nick, room, asked, now)
         except Refused:
             if newcomer:  # the nick is that of the first successful JOIN
                 self.session = None
                 host.chat.leave(session, "", now)
             raise
 
-    def _join_as(self, session: Session, nick: str, room: str, asked: str, now: float) -> None:
+    async def _join_as(
+        self, session: Session, nick: str, room: str, asked: str, now: float
+    ) -> None:
         host = self.host
         if names.existing(nick).key != session.person.name.key:
             raise Refused("nick-taken", f"This connection is {session.person.nick}.")
         key = names.room(room).key
         before = session.person.rooms.get(key)
-        where = host.chat.join(session, room, now)
+        where = await host.chat.join(session, room, now)
+        if self.closed:
+            return
         membership = self._membership_in(where)
         address, port = self.arrival.door.reached()
         self.write(answers.joined(asked, address, port, where.number, membership.join_id))

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.terminal.text.colours import FEW, kind
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import TransportConnection
@@ -150,6 +151,7 @@ class TelnetProtocol(Protocol):
 
     def _refuse(self) -> None:
         """Close the connection of a client that sends too many commands."""
+        self._host.chat.report(TurnedAway(self._arrival.address, "telnet", "too-many-commands"))
         if self.conversation is not None:
             self.conversation.outbox.write(TOO_MANY_COMMANDS)
             self.conversation.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from chatd.chat.believed_time import TOLERANCE, TRIAL_SECONDS, BelievedTime
 from chatd.chat.model.bans import Identity
 from chatd.chat.records.last_time import KIND, STORED_SECONDS
+from chatd.chat.store import Record
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, records, result_of
 
@@ -156,7 +159,7 @@ def test_bans_and_mutes_outlive_a_clock_that_is_400_days_ahead_for_a_moment() ->
         "-- You are muted in lobby for another 10 minutes; nobody was shown that."
     ]
     seen = ada.sees()
-    assert [line.rpartition(" by ")[2] for line in seen if "cy" in line or "di" in line] == [
+    assert [line.rpartition(" by ")[2] for line in seen if re.search(r"\b(cy|di)\b", line)] == [
         "ada, for another 10 minutes",
         "ada, for another 10 minutes",
     ]
@@ -190,7 +193,7 @@ def test_the_last_time_is_kept_once_an_hour_and_read_at_the_next_start() -> None
     result_of(server.chat.load(clocks.now))
     times = [0.0, 1.0, STORED_SECONDS - 1, STORED_SECONDS]
     for passed in times:
-        result_of(server.chat.last_time.keep(TODAY + passed))
+        server.chat.last_time.keep(TODAY + passed)
     assert records(store, KIND) == {"believed": str(TODAY + STORED_SECONDS)}
     again = Clocks(checks=False)
     again.now = TODAY + 400 * DAY
@@ -200,6 +203,6 @@ def test_the_last_time_is_kept_once_an_hour_and_read_at_the_next_start() -> None
 
 def test_a_time_on_record_that_is_none_is_ignored() -> None:
     clocks, store = Clocks(checks=False), MemoryStore()
-    result_of(store.put(KIND, "believed", "noon"))
+    result_of(store.put_all([Record(KIND, "believed", "noon")]))
     result_of(chat_with(clocks, store).chat.load(clocks.now))
     assert clocks.at == clocks.now

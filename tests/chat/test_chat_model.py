@@ -999,7 +999,7 @@ class ChatModel(RuleBasedStateMachine):
         )
         self.pairs.append((Typist(self.server, entered.session, client), person))
         with suppress(Refused):
-            self.server.chat.join(entered.session, "lobby", self.server.now)
+            result_of(self.server.chat.join(entered.session, "lobby", self.server.now))
 
     @precondition(lambda self: len(self.pairs) > 1)
     @rule(who=users)

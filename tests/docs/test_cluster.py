@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatd.chat.events import Edited, Joined, Said
+from chatd.chat.store import Record
 from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.client import servers
 from chatd.store.nats.jetstream.layout import UnfitError
@@ -98,7 +99,7 @@ def test_a_server_has_the_permissions_it_needs_and_a_stranger_has_none(
     assert len(wait_for(other.store.before("lobby", None, 9))) == 1
     assert wait_for(one.store.claim("ada", "x"))
     assert not wait_for(other.store.claim("ada", "y"))
-    wait_for(one.store.put("account", "ada", "1"))
+    wait_for(one.store.put_all([Record("account", "ada", "1")]))
     other.run_until(lambda: other.record_changes == [("account", "ada", "1")])
     one.store.bus.broadcast("hello")
     one.store.bus.send(other.store.bus.name, "psst")

@@ -13,7 +13,7 @@ import pytest
 
 from chatd.chat.believed_time import TRIAL_SECONDS, BelievedTime
 from chatd.chat.events import Joined, RoomEvent, Said
-from chatd.chat.store import NotClosedError, NotStoredError
+from chatd.chat.store import NotClosedError, NotStoredError, Record
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import jobs, queries, retention, schema
 from chatd.store.sqlite import store as sqlite
@@ -435,10 +435,10 @@ def test_a_record_that_is_not_stored_is_reported_as_failed(
     disk = Disk(monkeypatch)
     turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
-    wait_for(store.put("account", "ada", "x"))
+    wait_for(store.put_all([Record("account", "ada", "x")]))
     disk.fill()
     with pytest.raises(NotStoredError, match="disk is full"):
-        wait_for(store.put("account", "ada", "y" * 100_000))
+        wait_for(store.put_all([Record("account", "ada", "y" * 100_000)]))
     assert wait_for(store.records("account")) == {"ada": "x"}
     wait_for(store.close())
 

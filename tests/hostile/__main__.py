@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -27,8 +29,25 @@ def _module(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", f"tests.hostile.{name}", *map(str, arguments)]
 
 
-def measure(flood: Flood, seconds: float, connections: int) -> list[float]:
-    """Return the seconds of each honest ping while a flood runs against a new server."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a flood cost: the seconds of each honest ping, and the share of a core that was used.
+
+    A server that is not busy was not attacked, or refuses the attack at once.
+    """
+
+    pings: list[float]
+    busy: float
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the time that a process has used (proc(5): utime and stime)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(flood: Flood, seconds: float, connections: int) -> Outcome:
+    """Run a flood against a new server, and an honest client beside it."""
     with (
         TemporaryDirectory() as folder,
         Served(Path(folder), options=("--data", folder, *flood.options)) as server,
@@ -36,7 +55,7 @@ def measure(flood: Flood, seconds: float, connections: int) -> list[float]:
         port = server.port()
         flood.prepare(Target(port, connections, time.monotonic() + PATIENCE))
         with subprocess.Popen(
-            _module("honest", port, seconds),
+            _module("honest", port, seconds, flood.asks),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -47,18 +66,22 @@ def measure(flood: Flood, seconds: float, connections: int) -> list[float]:
             command = _module("attack", flood.name, port, connections, seconds + HEAD_START)
             attack = subprocess.Popen(command)
             time.sleep(HEAD_START)
+            used, began = cpu_seconds(server.pid), time.monotonic()
             printed, _ = honest.communicate("\n", seconds + PATIENCE)
+            busy = (cpu_seconds(server.pid) - used) / (time.monotonic() - began)
             attack.wait(PATIENCE)
-    return [float(line) for line in printed.splitlines()]
+    return Outcome([float(line) for line in printed.splitlines()], busy)
 
 
-def report(flood: Flood, pings: Sequence[float], bound: float) -> bool:
+def report(flood: Flood, outcome: Outcome, bound: float) -> bool:
     """Print one line of the table; return whether every ping was within the bound, in seconds."""
-    kept = bool(pings) and max(pings) <= bound
-    figures = (
-        f"{median(pings) * 1000:8.1f} {max(pings) * 1000:8.1f} {len(pings):5}" if pings else "none"
-    )
-    print(f"{flood.name:18} {figures} {'' if kept else '!':1}  {flood.description}", flush=True)
+    pings = outcome.pings
+    if not pings:
+        print(f"{flood.name:18} no answer to any ping !  {flood.description}", flush=True)
+        return False
+    longest, kept = max(pings) * 1000, max(pings) <= bound
+    figures = f"{median(pings) * 1000:8.1f} {longest:8.1f} {len(pings):5} {outcome.busy:5.0%}"
+    print(f"{flood.name:18} {figures} {' ' if kept else '!'}  {flood.description}", flush=True)
     return kept
 
 
@@ -75,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         description=(
             "Flood a real server in every way that is known, one after the other, and print how "
             "long an honest client waits for its pings meanwhile: the median and the longest, in "
-            "milliseconds, and how many there were.  A line with ! is beyond the bound."
+            "milliseconds, how many there were, and how busy the server was, of one core.  A line "
+            "with ! is beyond the bound."
         ),
     )
     options.add_argument(
@@ -116,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen:
         print("There is no flood of that name; --list shows them.", file=sys.stderr)
         return 2
-    print(f"{'flood':18} {'median':>8} {'longest':>8} {'pings':>5}")
+    print(f"{'flood':18} {'median':>8} {'longest':>8} {'pings':>5} {'busy':>5}")
     kept = [
         report(flood, measure(flood, given.seconds, given.connections), given.bound / 1000)
         for flood in chosen

@@ -10,7 +10,7 @@ from tests.hostile.flood import Target
 from tests.hostile.registry import ALL
 
 #: How far an attacker's priority is below that of the server.
-NICENESS = 10
+NICENESS = 5
 
 
 def main(name: str, port: int, connections: int, seconds: float) -> None:

@@ -29,7 +29,8 @@ class Flood:
 
     ``attack`` runs in a process of its own until ``target.until``; it expects that the server
     refuses it, and closes its connections.  ``prepare`` fills the server before anything is
-    measured, ``options`` are those of the server beyond the defaults.
+    measured, ``options`` are those of the server beyond the defaults.  ``asks`` is what the honest
+    client asks for meanwhile: one of `tests.hostile.honest.QUESTIONS`.
     """
 
     name: str
@@ -37,3 +38,4 @@ class Flood:
     attack: Callable[[Target], None]
     prepare: Callable[[Target], None] = nothing
     options: tuple[str, ...] = ()
+    asks: str = "ping"

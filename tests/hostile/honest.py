@@ -1,8 +1,8 @@
 """An honest client, in a process of its own: how long its pings take while others flood.
 
-``python -m tests.hostile.honest PORT SECONDS`` prints "ready" once it has entered, and then the
-seconds of each ping, one a line.  It is several bots, each within the flood limit of one, from
-addresses that no attacker has.
+``python -m tests.hostile.honest PORT SECONDS QUESTION`` prints "ready" once it has entered, and
+then the seconds of each answer, one a line.  It is several bots, each within the flood limit of
+one, from addresses that no attacker has.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import socket
 import sys
 import time
+from contextlib import suppress
 from itertools import cycle
 
 #: Addresses of the loopback, one for each bot; attackers come from 127.0.0.1.
@@ -25,6 +26,7 @@ class HonestBot:
     """A bot that has entered the chat."""
 
     def __init__(self, port: int, address: str) -> None:
+        self.address = address
         self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE, (address, 0))
         self._lines = self._socket.makefile("rb")
         self._send(username=f"honest{address.rpartition('.')[2]}", version=2)
@@ -36,8 +38,15 @@ class HonestBot:
 
     def ping(self, number: int) -> float:
         """Send a ping; return the seconds until its answer."""
+        return self._ask(number, ping=number)
+
+    def look_back(self, number: int) -> float:
+        """Ask for the newest messages of the lobby; return the seconds until they are here."""
+        return self._ask(number, history="lobby", count=20)
+
+    def _ask(self, number: int, **fields: object) -> float:
         began = time.perf_counter()
-        self._send(ping=number, id=number)
+        self._send(**fields, id=number)
         try:
             while json.loads(next(self._lines)).get("id") != number:
                 pass
@@ -46,8 +55,24 @@ class HonestBot:
         return time.perf_counter() - began
 
 
-def main(port: int, seconds: float) -> None:
-    """Ping until the time is up."""
+def join(port: int, address: str) -> float:
+    """Come in as a new user; return the seconds until the lobby's last messages are shown."""
+    began = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", port), PATIENCE, (address, 0)) as newcomer:
+        newcomer.sendall(b"/away\n")  # whoever speaks first is not probed for telnet
+        received = b""
+        with suppress(TimeoutError):
+            while b"lobby, the last " not in received:
+                received += newcomer.recv(64 * 1024)
+    return time.perf_counter() - began
+
+
+#: What the bots ask for: a ping, or the history of the lobby, and what newcomers are shown of it.
+QUESTIONS = ("ping", "history")
+
+
+def main(port: int, seconds: float, question: str) -> None:
+    """Ask until the time is up."""
     bots = [HonestBot(port, address) for address in ADDRESSES]
     print("ready", flush=True)
     sys.stdin.readline()  # the floods have begun
@@ -55,9 +80,14 @@ def main(port: int, seconds: float) -> None:
     for number, bot in enumerate(cycle(bots)):
         if time.monotonic() >= until:
             return
-        print(bot.ping(number), flush=True)
+        if question == "ping":
+            print(bot.ping(number), flush=True)
+        elif number % 2:
+            print(bot.look_back(number), flush=True)
+        else:
+            print(join(port, bot.address), flush=True)
         time.sleep(INTERVAL)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))
+    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3])

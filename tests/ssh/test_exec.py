@@ -263,7 +263,7 @@ def test_a_user_banned_after_the_login_cannot_run_commands(command: bytes) -> No
     ann = SshClient(server)
     host = server.memory_server.host
     target = Target(Kind.NICK, "ann")
-    host.chat.access.bans.put(Ban(target, "ann", "root", host.now(), None, ""))
+    host.chat.access.bans.restore(Ban(target, "ann", "root", host.now(), None, ""))
     ann.runs(command)
     assert ann.receives() == b""
     assert ann.errors == b"chatd: You are banned from this server for good.\n"

@@ -236,5 +236,5 @@ class Server:
         assert isinstance(entered, tuple)
         session, _remark = entered
         if lobby:
-            self.chat.join(session, "lobby", self.now)
+            result_of(self.chat.join(session, "lobby", self.now))
         return User(self, session, client)

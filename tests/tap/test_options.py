@@ -37,6 +37,7 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.net.dual_stack import DualStackEndpoint
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.clock_watch import ClockWatch
+from chatd.transport.services.disk_watch import DiskWatch
 from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
@@ -503,6 +504,7 @@ OF_A_CLUSTER = [
     Lease,
     UnacknowledgedCheck,
     ClockWatch,
+    DiskWatch,
     Shutdown,
     Listening,
     GarbageCollection,
@@ -586,6 +588,7 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         StoreService,
         UnacknowledgedCheck,
         ClockWatch,
+        DiskWatch,
         Shutdown,
         Listening,
         GarbageCollection,
@@ -691,6 +694,7 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         StoreService,
         UnacknowledgedCheck,
         ClockWatch,
+        DiskWatch,
         Shutdown,
         *[Listening] * 3,
         GarbageCollection,

@@ -124,6 +124,37 @@ def test_shells_and_commands_of_a_connection_share_its_budget() -> None:
     assert said(ear) == 0
 
 
+def test_the_first_shell_of_a_connection_costs_nothing_and_each_further_one_a_line() -> None:
+    server = limited()
+    ear = listener(server.memory_server)
+    eve = SshClient(server, b"eve")
+    for _ in range(30):
+        channel = eve.peer.open()
+        eve.peer.request(channel, b"shell")
+        server.memory_server.end_turn()
+        close(eve, channel)
+    assert said(ear, b"joined") == PERSON.burst + 1
+    server.clock.advance(1)
+    late = SshClient(server, b"late").opens_shell()
+    late.receives(), said(ear)
+    late.types("flood\n" * 20)
+    assert said(ear) == PERSON.burst
+
+
+def test_a_shell_that_waits_for_its_turn_keeps_what_is_typed() -> None:
+    server = limited()
+    ear = listener(server.memory_server)
+    eve = SshClient(server, b"eve").opens_shell()
+    eve.receives()
+    run_and_close(eve, b"who", PERSON.burst)
+    eve.opens_shell()
+    eve.types("flood\n")
+    assert said(ear) == 0
+    server.clock.advance(0.5)
+    server.clock.advance(0.5)
+    assert said(ear) == 1
+
+
 def test_an_account_has_one_budget_over_connections_and_protocols() -> None:
     server = limited()
     memory = server.memory_server

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from chatd.chat.limits import LOG_EVENTS, Rate
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.conversation.program import REQUEST_BYTES
+from tests.support.full_store import REASON, FullStore
 from tests.support.memory_server import ClientConnection, MemoryServer
 
 
@@ -347,6 +349,7 @@ def test_a_program_that_sends_64_kib_of_refused_json_is_answered_and_closed() ->
     assert [answer.get("errorCode") for answer in answers] == [None, 5, 5]
     assert "64 KiB" in answers[-1]["error"]
     assert program.closed
+    assert server.reports == [TurnedAway("192.0.2.1", "json", "too-much-broken-json")]
 
 
 def test_pending_requests_are_bounded_by_their_bytes() -> None:
@@ -360,3 +363,24 @@ def test_pending_requests_are_bounded_by_their_bytes() -> None:
     assert program.transport.paused
     server.clock.pump([1.0] * 10), server.end_turn()
     assert not program.transport.paused
+
+
+def test_on_a_full_disk_no_request_is_answered_with_ok() -> None:
+    store = FullStore(is_full=False)
+    server = MemoryServer(store=store)
+    bot, bob = Program(server, "bot", version=2), server.enters("bob")
+    bot.asks({"join": "attic", "id": 1})
+    bob.receives()
+    store.is_full = True
+    for request in (
+        {"message": "hi", "room": "attic", "id": 2},
+        {"topic": "tea", "room": "attic", "id": 3},
+    ):
+        [answer] = bot.asks(request)
+        assert answer == {
+            "error": f"That was not delivered: {REASON}",
+            "errorCode": 15,
+            "id": request["id"],
+        }
+    assert server.chat.rooms["attic"].settings.topic == ""
+    assert bob.receives() == b""

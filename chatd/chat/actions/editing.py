@@ -42,8 +42,13 @@ async def delete(chat: Chat, session: Session, now: float) -> None:
     room, person = session.room(), session.person
     message = await _own_last_message(chat, person, room, now)
     rules.check_membership(room, person).last_message = message
-    message.gone = True
-    chat.post(room, Deleted(now, person.nick, person.nick, message.number), person)
+    message.gone = True  # at once, so that it is not deleted twice
+
+    def settled(stored: bool) -> None:
+        message.gone = stored
+
+    deleted = Deleted(now, person.nick, person.nick, message.number)
+    chat.post(room, deleted, person, settled)
 
 
 async def delete_other(chat: Chat, session: Session, reference: str, now: float) -> None:
@@ -55,11 +60,17 @@ async def delete_other(chat: Chat, session: Session, reference: str, now: float)
     _check_moderator(room, session)
     entry = await _find_message(chat, room, reference)
     _check_moderator(room, session)  # again: a store may take its time
-    for member in room.members.values():
-        if member.last_message is not None and member.last_message.number == entry.number:
-            member.last_message.gone = True
-    chat.audit.add(now, person, "delete", entry.event.nick, room=room)
-    chat.post(room, Deleted(now, entry.event.nick, person.nick, entry.number), person)
+
+    def settled(stored: bool) -> None:
+        if not stored:
+            return
+        for member in room.members.values():
+            if member.last_message is not None and member.last_message.number == entry.number:
+                member.last_message.gone = True
+        chat.audit.add(now, person, "delete", entry.event.nick, room=room)
+
+    deleted = Deleted(now, entry.event.nick, person.nick, entry.number)
+    chat.post(room, deleted, person, settled)
 
 
 def _check_moderator(room: Room, session: Session) -> None:

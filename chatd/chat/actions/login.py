@@ -152,5 +152,5 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
     chat.peers.person_changed(person)
     for room in person.rooms.values():  # a guest may have been made moderator of a persistent one
         if room.members[person].role is Role.MODERATOR:
-            chat.persistent.give_role(room, person, Role.MODERATOR)
+            chat.persistent.give_role(room, account.name.key, Role.MODERATOR, quietly=True)
     return account

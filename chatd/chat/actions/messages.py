@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.delivery.posting import Acknowledge
@@ -56,10 +58,12 @@ def post_without_joining(
     chat.posting.post(room, said, person, session, acknowledge=acknowledge)
 
 
-def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
+def say_everywhere(
+    chat: Chat, session: Session, text: str, now: float, said: Callable[[int, int], None]
+) -> None:
     """Send a message to every room of a person; each recipient is shown it once.
 
-    Return the number of recipients.
+    ``said`` is called with the numbers of rooms and recipients once it is stored in every room.
 
     :raises Refused: as `say`, when it may not be sent to one of the rooms.
     """
@@ -75,9 +79,16 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
     for room in person.rooms.values():
         room.members[person].last_said = now
     own = (session,) if session.client.echoes_input else ()
-    said = Said(now, person.nick, text)
-    chat.posting.announce(person, lambda room: said, unseen_by=own, session=session)
-    return len(recipients) - 1
+    event, rooms, outcomes = Said(now, person.nick, text), len(person.rooms), []
+
+    def settled(stored: bool) -> None:
+        outcomes.append(stored)
+        if len(outcomes) == rooms and all(outcomes):
+            said(rooms, len(recipients) - 1)
+
+    chat.posting.announce(
+        person, lambda room: event, unseen_by=own, session=session, settled=settled
+    )
 
 
 def refuse_shouting(chat: Chat, person: Person, member: Member, room: Room, now: float) -> None:

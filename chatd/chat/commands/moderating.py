@@ -23,18 +23,18 @@ _TARGETS = (
 )
 
 
-def _kick(call: Call) -> None:
+async def _kick(call: Call) -> None:
     nick, reason = call.split("NICK [REASON]")
-    members.kick(call.chat, call.session, call.session.room(), nick, reason, call.now)
+    await members.kick(call.chat, call.session, call.session.room(), nick, reason, call.now)
 
 
 def _act(call: Call) -> ModeratorAct:
     return ModeratorAct(call.chat, call.session, call.session.room(), call.now)
 
 
-def _ban(call: Call) -> None:
+async def _ban(call: Call) -> None:
     target, words = call.split(_BAN)
-    made = banning.ban(_act(call), target, words)
+    made = await banning.ban(_act(call), target, words)
     how_long = term(made.made, made.until)
     call.answer(f"The ban of {made.label} covers {covers(made, call.session)}, {how_long}.")
 
@@ -53,10 +53,10 @@ def covers(made: Ban, actor: Actor) -> str:
             return "their address" if hidden else made.target.value
 
 
-def _unban(call: Call) -> None:
+async def _unban(call: Call) -> None:
     target, _ = call.split("TARGET")
     room = call.session.room()
-    ended = banning.unban(_act(call), target)
+    ended = await banning.unban(_act(call), target)
     call.answer(f"{ended[0].label} may come into {room} again.")
 
 
@@ -86,26 +86,26 @@ def _bans(call: Call) -> None:
         call.list(f"Muted in {room}:", muted)
 
 
-def _mute(call: Call) -> None:
+async def _mute(call: Call) -> None:
     nick, words = call.split("NICK [TIME] [REASON]")
-    banning.mute(_act(call), nick, words)
+    await banning.mute(_act(call), nick, words)
 
 
-def _unmute(call: Call) -> None:
+async def _unmute(call: Call) -> None:
     nick, _ = call.split("NICK")
-    banning.unmute(_act(call), nick)
+    await banning.unmute(_act(call), nick)
 
 
-def _op(call: Call) -> None:
-    nick, _ = call.split("NICK")
-    room = call.session.room()
-    members.give_role(call.chat, call.session, room, nick, Role.MODERATOR, call.now)
-
-
-def _deop(call: Call) -> None:
+async def _op(call: Call) -> None:
     nick, _ = call.split("NICK")
     room = call.session.room()
-    members.give_role(call.chat, call.session, room, nick, Role.MEMBER, call.now)
+    await members.give_role(call.chat, call.session, room, nick, Role.MODERATOR, call.now)
+
+
+async def _deop(call: Call) -> None:
+    nick, _ = call.split("NICK")
+    room = call.session.room()
+    await members.give_role(call.chat, call.session, room, nick, Role.MEMBER, call.now)
 
 
 def _audit(call: Call) -> None:

@@ -19,15 +19,16 @@ from chatd.chat.peers import LastActive
 from chatd.chat.text.durations import duration
 
 
-def _join(call: Call) -> Awaitable[None]:
+async def _join(call: Call) -> None:
     room, key = call.split("ROOM [KEY]")
     before, opened = set(call.person.rooms), not call.chat.number_of(room)
-    joined = call.chat.join(call.session, room, call.now, " ".join(key.split()))
+    joined = await call.chat.join(call.session, room, call.now, " ".join(key.split()))
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
-        return replay.on_return(call.chat, call.session, joined)
+        await replay.on_return(call.chat, call.session, joined)
+        return
     call.answer(join_reply(joined, call.person, opened=opened))
-    return replay.on_join(call.chat, call.session, joined)
+    await replay.on_join(call.chat, call.session, joined)
 
 
 def _leave(call: Call) -> Awaitable[None]:
@@ -116,15 +117,15 @@ def _answer_whois(call: Call, other: Person) -> None:
     call.list(f"{other.nick}:", rows)
 
 
-def _topic(call: Call) -> None:
+async def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        room_settings.set_topic(call.chat, call.session, room, call.words, call.now)
+        await room_settings.set_topic(call.chat, call.session, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
 
-def _room(call: Call) -> None:
+async def _room(call: Call) -> None:
     room = call.session.room()
     name, _, value = call.words.partition(" ")
     if not name:
@@ -136,20 +137,20 @@ def _room(call: Call) -> None:
     elif not value.strip() and name in room_settings.SETTINGS and name != "topic":
         call.answer(f"{room}: {name} {room_settings.setting_for(call.session, room, name)}")
     else:
-        room_settings.set_room(call.chat, call.session, room, name, value.strip(), call.now)
+        await room_settings.set_room(call.chat, call.session, room, name, value.strip(), call.now)
 
 
-def _invite(call: Call) -> None:
+async def _invite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    other = members.invite(call.chat, call.session, where, nick, call.now)
+    other = await members.invite(call.chat, call.session, where, nick, call.now)
     call.answer(f"{other.nick} is invited into {where}.")
 
 
-def _uninvite(call: Call) -> None:
+async def _uninvite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    invited = members.uninvite(call.chat, call.session, where, nick, call.now)
+    invited = await members.uninvite(call.chat, call.session, where, nick, call.now)
     call.answer(f"{invited} is not invited into {where} any more.")
 
 

@@ -46,7 +46,7 @@ def _unignore(call: Call) -> None:
     call.answer(f"You are shown {nick} again.")
 
 
-def _set(call: Call) -> None:
+async def _set(call: Call) -> None:
     name, _, value = call.words.partition(" ")
     session = call.session
     if not name:
@@ -55,8 +55,9 @@ def _set(call: Call) -> None:
     if not value.strip():
         call.answer(f"{name} is {session.preferences.value(name)}.")
         return
-    session.preferences = session.preferences.changed(name, value.strip())
-    call.chat.profiles.set_preferences(call.person, session.preferences)
+    preferences, profiles = session.preferences.changed(name, value.strip()), call.chat.profiles
+    await call.chat.records.keep(lambda: profiles.set_preferences(call.person, preferences))
+    session.preferences = preferences
     session.restyle()
     call.answer(f"{name} is {session.preferences.value(name)} now.")
 

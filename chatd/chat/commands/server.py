@@ -20,8 +20,8 @@ def _kick(call: Call, nick: str, reason: str) -> None:
     call.answer(f"{other.nick} is disconnected.")
 
 
-def _ban(call: Call, target: str, words: str) -> None:
-    made, count = operators.ban(call.chat, call.session, target, words, call.now)
+async def _ban(call: Call, target: str, words: str) -> None:
+    made, count = await operators.ban(call.chat, call.session, target, words, call.now)
     how_long = term(made.made, made.until)
     covered = covers(made, call.session)
     out = "nobody here was" if not count else f"{count} {'was' if count == 1 else 'were'}"
@@ -31,8 +31,8 @@ def _ban(call: Call, target: str, words: str) -> None:
     )
 
 
-def _unban(call: Call, target: str, _: str) -> None:
-    ended = operators.unban(call.chat, call.person, target, call.now)
+async def _unban(call: Call, target: str, _: str) -> None:
+    ended = await operators.unban(call.chat, call.person, target, call.now)
     call.answer(f"{ended[0].label} may come into this server again.")
 
 
@@ -54,9 +54,9 @@ def _rename(call: Call, nick: str, new: str) -> Awaitable[None]:
     return operators.rename(call.chat, call.session, nick, new, call.now)
 
 
-def _close(call: Call, name: str, reason: str) -> None:
+async def _close(call: Call, name: str, reason: str) -> None:
     room = call.chat.find_room(name, call.session)
-    count = operators.close(call.chat, call.person, room, reason, call.now)
+    count = await operators.close(call.chat, call.person, room, reason, call.now)
     people = "1 person was" if count == 1 else f"{count} people were"
     call.answer(f"{room} is closed; {people} in it.")
 

@@ -14,6 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from math import inf
+from typing import Protocol
 
 from chatd.chat.events import Refused
 from chatd.chat.text import names
@@ -187,8 +188,14 @@ def _any(now: float) -> float:
     return now
 
 
-#: Called for every change, with the target and the ban that it has now, if any.
-OnChange = Callable[[Target, Ban | None], object]
+class OnChange(Protocol):
+    """Called for every change of a ban."""
+
+    def __call__(self, before: Ban | None, after: Ban | None, *, quietly: bool) -> object:
+        """Store a change; at least one of the bans before and after it is there.
+
+        A change is made ``quietly`` when nobody asked for it: the ban has expired, for example.
+        """
 
 
 class Bans:
@@ -226,11 +233,15 @@ class Bans:
         self.expire(now)
         return target in self._bans or len(self._bans) < self.limit
 
-    def put(self, ban: Ban) -> None:
-        """Add a ban, replacing one of the same target, and have it stored."""
+    def put(self, ban: Ban, *, quietly: bool = False) -> None:
+        """Add a ban, replacing one of the same target, as part of a change of records.
+
+        A change ``quietly`` is none that anybody waits for.
+        """
+        before = self._bans.get(ban.target)
         self.restore(ban)
         if self.on_change is not None:
-            self.on_change(ban.target, ban)
+            self.on_change(before, ban, quietly=quietly)
 
     def restore(self, ban: Ban) -> None:
         """Add a ban that is already stored."""
@@ -239,9 +250,10 @@ class Bans:
             length, prefix = _bucket(ban.target)
             self._networks.setdefault(length, {})[prefix] = ban
 
-    def drop(self, target: Target) -> None:
-        """Remove the ban of a target, if there is one."""
-        if self._bans.pop(target, None) is None:
+    def drop(self, target: Target, *, quietly: bool = False) -> None:
+        """Remove the ban of a target, if there is one; as `put`."""
+        before = self._bans.pop(target, None)
+        if before is None:
             return
         if target.kind is Kind.ADDRESS:
             length, prefix = _bucket(target)
@@ -249,7 +261,7 @@ class Bans:
             if not self._networks[length]:
                 del self._networks[length]
         if self.on_change is not None:
-            self.on_change(target, None)
+            self.on_change(before, None, quietly=quietly)
 
     def apply_change(self, target: str, value: str | None) -> None:
         """Apply the record of a ban that another server has stored, or (None) dropped."""
@@ -270,7 +282,7 @@ class Bans:
         now = self.believed(now)
         for ban in self:
             if not ban.holds(now):
-                self.drop(ban.target)
+                self.drop(ban.target, quietly=True)
 
     def covering(self, identity: Identity, now: float, *, by_address: bool = True) -> Ban | None:
         """Return a ban that covers a user, if there is one.
@@ -319,10 +331,10 @@ class Bans:
         """
         ban, target = self._bans.get(Target(Kind.NICK, old)), Target(Kind.NICK, new)
         if ban is not None:
-            self.drop(ban.target)
+            self.drop(ban.target, quietly=True)
             other = self._bans.get(target)
             if other is None or _end(other) < _end(ban):
-                self.put(replace(ban, target=target))
+                self.put(replace(ban, target=target), quietly=True)
 
 
 def _end(ban: Ban) -> float:

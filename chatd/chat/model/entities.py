@@ -387,7 +387,7 @@ class Room:
         self.invited.pop(person.name.key, None)
         if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
-                bans.drop(Target(Kind.NICK, person.name.key))
+                bans.drop(Target(Kind.NICK, person.name.key), quietly=True)
 
     def closed(self) -> None:
         """Drop the references to this room, which is gone, from people whose nicks it stored."""

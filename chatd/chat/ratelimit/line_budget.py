@@ -109,13 +109,16 @@ class LineBudget:
     """The line budget of one connection, whose channels share it.
 
     A guest has a personal bucket for each connection, the owner of an account one for all of them.
+    ``entered`` says whether somebody has come in by the connection: everybody after them costs a
+    line, as what connects counts already.
     """
 
-    __slots__ = ("_budgets", "_guest")
+    __slots__ = ("_budgets", "_guest", "entered")
 
     def __init__(self, budgets: LineBudgets) -> None:
         self._budgets = budgets
         self._guest: TokenBucket | None = None  # most people only listen
+        self.entered = False
 
     def _bucket(self, rate: Rate, now: float) -> TokenBucket:
         if self._guest is None:

@@ -24,7 +24,7 @@ from chatd.chat.limits import (
     KEYS_PER_ACCOUNT,
 )
 from chatd.chat.records.loading import RecordLoader
-from chatd.chat.store import NotStoredError, Store
+from chatd.chat.records.writing import Records
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 from chatd.chat.text.sanitizing import cut, safe
@@ -153,9 +153,10 @@ def read_key(text: str, now: float) -> Key:
 class Accounts:
     """Every account of the server, by nick, by the looks of its nick, and by ssh key."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.load = RecordLoader(store, KIND, take=self._restore).load
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        records.register(KIND, self.apply_change)
+        self.load = RecordLoader(records, KIND, take=self._restore).load
         self._by_nick: dict[str, Account] = {}
         self._by_look: dict[str, Account] = {}
         self._by_key: dict[str, Account] = {}
@@ -217,22 +218,21 @@ class Accounts:
             self._put(_decoded(key, value))
 
     async def _change(self, before: Account | None, after: Account) -> Account:
-        """Replace an account, or add one, and have it stored.
+        """Replace an account, or add one, and wait until it is stored.
 
         The change is made in memory immediately, so that no other user claims the nick or a key
         meanwhile, and is undone when the store fails.
         """
-        if before is not None:
-            self._take_out(before)
-        self._put(after)
-        try:
-            await self._store.put(KIND, after.name.key, after.encoded())
-        except NotStoredError as why:
-            self._take_out(after)
+
+        def change() -> Account:
             if before is not None:
-                self._put(before)
-            raise Refused("not-kept", f"That was not done: {why}") from None
-        return after
+                self._take_out(before)
+            self._put(after)
+            earlier = before.encoded() if before is not None else None
+            self._records.put(KIND, after.name.key, after.encoded(), earlier)
+            return after
+
+        return await self._records.keep(change)
 
     def _check_free(self, fingerprint: str) -> None:
         owner = self._by_key.get(fingerprint)

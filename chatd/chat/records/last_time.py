@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from chatd.chat.believed_time import BelievedTime
 from chatd.chat.records.loading import RecordLoader
-from chatd.chat.store import NotStoredError, Store
+from chatd.chat.records.writing import Records
 
 #: The kind and the key of the record, whose value is in seconds since the epoch.
 KIND = "clock"
@@ -22,22 +22,21 @@ STORED_SECONDS = 3600.0
 class LastTime:
     """Stores the time of day that is believed, and tells the next process."""
 
-    def __init__(self, store: Store, believed: BelievedTime) -> None:
-        self._store = store
+    def __init__(self, records: Records, believed: BelievedTime) -> None:
+        self._records = records
         self._believed = believed
         self._stored: float | None = None
-        self._records = RecordLoader(store, KIND, take=self._restore)
-        self.load = self._records.load
+        self._loader = RecordLoader(records, KIND, take=self._restore)
+        self.load = self._loader.load
 
     def _restore(self, records: Mapping[str, str]) -> None:
         with suppress(KeyError, ValueError):
             self._believed.saw(float(records[_KEY]))
 
-    async def keep(self, now: float) -> None:
+    def keep(self, now: float) -> None:
         """Store a time of day that is believed, unless it was stored within the last hour."""
         last = self._stored
-        if not self._records.loaded or (last is not None and abs(now - last) < STORED_SECONDS):
+        if not self._loader.loaded or (last is not None and abs(now - last) < STORED_SECONDS):
             return
         self._stored = now
-        with suppress(NotStoredError):  # the next one will do
-            await self._store.put(KIND, _KEY, str(now))
+        self._records.keep_quietly(KIND, _KEY, str(now))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from chatd.chat.limits import CHANGES_TOLD_SECONDS, LOGIN_PLACES
 from chatd.chat.ratelimit.addresses import prefix
 from chatd.chat.records.loading import RecordLoader
-from chatd.chat.store import Store
+from chatd.chat.records.writing import Records
 
 #: The kind of the records of logins in the store.
 KIND = "logins"
@@ -57,9 +57,10 @@ class _Logins:
 class Logins:
     """The last logins of every account, by its folded nick."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.load = RecordLoader(store, KIND, take=self._restore).load
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        records.register(KIND, self.apply_change)
+        self.load = RecordLoader(records, KIND, take=self._restore).load
         self._logins: dict[str, _Logins] = {}
 
     def _restore(self, records: Mapping[str, str]) -> None:
@@ -108,9 +109,9 @@ class Logins:
     def forget(self, account: str) -> None:
         """Drop the record of an account that exists no more."""
         if self._logins.pop(account, None) is not None:
-            self._store.put(KIND, account, None)
+            self._records.keep_quietly(KIND, account, None)
 
     def _put(self, account: str, logins: _Logins) -> None:
         last = logins.stored = logins.last
         record = {"last": [last.time, last.proof, last.address], "places": logins.places}
-        self._store.put(KIND, account, json.dumps(record))
+        self._records.keep_quietly(KIND, account, json.dumps(record))

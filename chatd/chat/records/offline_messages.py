@@ -10,7 +10,7 @@ from chatd.chat.limits import OFFLINE_MESSAGES
 from chatd.chat.model.entities import Session
 from chatd.chat.records.accounts import Account
 from chatd.chat.records.loading import RecordLoader
-from chatd.chat.store import Store
+from chatd.chat.records.writing import Records
 
 #: The kind of the records of offline messages in the store.
 KIND = "mail"
@@ -19,9 +19,10 @@ KIND = "mail"
 class OfflineMessages:
     """The offline messages of each account; an account's messages are one record of the store."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.load = RecordLoader(store, KIND, take=self._restore).load
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        records.register(KIND, self.apply_change)
+        self.load = RecordLoader(records, KIND, take=self._restore).load
         self._messages: dict[str, list[PrivateMessage]] = {}
 
     def _restore(self, records: Mapping[str, str]) -> None:
@@ -38,16 +39,17 @@ class OfflineMessages:
             ]
 
     def add(self, account: Account, sender: str, text: str, now: float) -> None:
-        """Keep a message for the owner of an account.
+        """Add a message for the owner of an account, as part of a change of records.
 
         :raises Refused: ``not-reading`` when `OFFLINE_MESSAGES` are kept already.
         """
-        waiting = self._messages.setdefault(account.name.key, [])
-        if len(waiting) >= OFFLINE_MESSAGES:
+        key, addressee = account.name.key, account.name.shown
+        if len(self._messages.get(key, ())) >= OFFLINE_MESSAGES:
             raise Refused("not-reading", f"{account.name} is not reading now; try again later.")
-        addressee = account.name.shown
-        waiting.append(PrivateMessage(now, sender, addressee, text, Recipient.ADDRESSEE))
-        self._store_record(account.name.key)
+        before = self._encoded(key)
+        message = PrivateMessage(now, sender, addressee, text, Recipient.ADDRESSEE)
+        self._messages.setdefault(key, []).append(message)
+        self._records.put(KIND, key, self._encoded(key), before)
 
     def deliver(self, account: str, session: Session) -> None:
         """Show the messages for an account, each once; those that cannot be shown now are kept."""
@@ -56,12 +58,12 @@ class OfflineMessages:
         while waiting and session.deliver(waiting[0]):
             del waiting[0]
         if len(waiting) < count:
-            self._store_record(account)
+            if not waiting:
+                del self._messages[account]
+            self._records.keep_quietly(KIND, account, self._encoded(account))
 
-    def _store_record(self, account: str) -> None:
-        rows = [
-            [each.time, each.sender, each.addressee, each.text] for each in self._messages[account]
-        ]
-        if not rows:
-            del self._messages[account]
-        self._store.put(KIND, account, json.dumps(rows) if rows else None)
+    def _encoded(self, account: str) -> str | None:
+        """Return the record of an account's messages; None when there are none."""
+        messages = self._messages.get(account, ())
+        rows = [[each.time, each.sender, each.addressee, each.text] for each in messages]
+        return json.dumps(rows) if rows else None

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from chatd.chat.events import Refused
 from chatd.chat.limits import SERVER_BANS
-from chatd.chat.model.bans import Ban, Bans, Identity, Target
+from chatd.chat.model.bans import Ban, Bans, Identity
 from chatd.chat.records.loading import RecordLoader
-from chatd.chat.store import Store
+from chatd.chat.records.writing import Records
 
 #: The kind of the records of bans from the server in the store.
 KIND = "server ban"
@@ -44,18 +45,15 @@ class ServerAccess:
     let in.
     """
 
-    def __init__(self, store: Store, allowed: Callable[[], AllowList | None]) -> None:
-        self._store = store
-        self.bans = Bans(SERVER_BANS, self._store_ban)
+    def __init__(self, records: Records, allowed: Callable[[], AllowList | None]) -> None:
+        self.bans = Bans(SERVER_BANS, partial(records.ban_changed, KIND, ""))
+        records.register(KIND, self.bans.apply_change)
         self._allowed = allowed
-        self.load = RecordLoader(store, KIND, take=self._restore).load
+        self.load = RecordLoader(records, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for target, value in records.items():
             self.bans.restore(Ban.decoded(target, value))
-
-    def _store_ban(self, target: Target, ban: Ban | None) -> None:
-        self._store.put(KIND, str(target), ban.encoded() if ban is not None else None)
 
     def check(self, identity: Identity, now: float, *, operator: bool = False) -> None:
         """Check that a user may enter the server.

@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import NotStoredError, StoreObserver
+from chatd.chat.store import NotStoredError, Record, StoreObserver, Written
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.bus import NatsBus
 from chatd.store.nats.claims import Claims
@@ -29,7 +30,7 @@ from chatd.store.nats.rooms.room import RoomStream
 from chatd.store.nats.rooms.tail_cache import TAIL_EVENTS, TailCache
 from chatd.store.nats.stale_claims import StaleClaims
 from chatd.store.nats.threads import ThreadBridge
-from chatd.store.threads.main_thread import MainThread, Promise
+from chatd.store.threads.main_thread import MainThread, Outcome, Quietly
 
 Result = TypeVar("Result")
 
@@ -100,6 +101,7 @@ class NatsStore:
         lease_seconds: int = layout.LEASE_SECONDS,
     ) -> None:
         self.bridge = ThreadBridge(main_thread)
+        self.health = StoreHealth()
         self.bus = NatsBus(self.bridge, called)
         self._main_thread = main_thread
         self._observer = _ObserverProxy()
@@ -353,22 +355,29 @@ class NatsStore:
 
     # Records --------------------------------------------------------------------------------------
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Replace the known version of a record, or (None) drop it.
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Replace the known versions of records; if one cannot be replaced, none is.
 
         :raises NotStoredError: from the awaitable, if that is not done.
         """
         promise = self._main_thread.promise()
-        if self._pending_records.is_full:
-            self._main_thread.call_soon(partial(promise.fail, NotStoredError(BUSY)))
-        else:
-            self._pending_records.add()
-            self.bridge.call(lambda: self.bridge.spawn(self._put(kind, key, value, promise)))
+        self._begin_put(records, promise)
         return promise
 
-    async def _put(self, kind: str, key: str, value: str | None, promise: Promise) -> None:
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Replace a record that nobody waits for; ``written`` is called with the outcome."""
+        self._begin_put([record], Quietly(written))
+
+    def _begin_put(self, records: Sequence[Record], outcome: Outcome) -> None:
+        if self._pending_records.is_full:
+            self._main_thread.call_soon(partial(outcome.fail, NotStoredError(BUSY)))
+        else:
+            self._pending_records.add()
+            self.bridge.call(lambda: self.bridge.spawn(self._put(records, outcome)))
+
+    async def _put(self, records: Sequence[Record], outcome: Outcome) -> None:
         try:
-            await self.record_cache.put(kind, key, value, promise)
+            await self.record_cache.put_all(records, outcome)
         finally:
             self._pending_records.remove()
 

@@ -25,14 +25,15 @@ from time import monotonic
 from typing import TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import NotClosedError, NotStoredError, StoreObserver
+from chatd.chat.store import NotClosedError, NotStoredError, Record, StoreObserver, Written
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
 from chatd.store.sqlite import disk, queries, schema
 from chatd.store.sqlite.jobs import DropRoom, DropRoomsBut, Job, Limit, Post, Put, Read, Writer
 from chatd.store.sqlite.readers import Query, ReadThread, SearchThread
 from chatd.store.threads.deadline import run_within
-from chatd.store.threads.main_thread import MainThread
+from chatd.store.threads.main_thread import MainThread, Quietly
 from chatd.store.threads.steps import do_each, raises
 from chatd.store.threads.worker import Worker
 
@@ -79,6 +80,7 @@ class SqliteStore:
         days: float | None = None,
         power: bool = False,
     ) -> None:
+        self.health = StoreHealth()
         self._path = path
         self._main_thread = main_thread
         self._now = now
@@ -131,6 +133,7 @@ class SqliteStore:
             raise RuntimeError("the store is not open")
         if len(self._write_thread) >= MAX_PENDING and isinstance(event, KeptEvent | Change):
             reason = "the server cannot keep up; try again later."
+            self.health.failed(f"{MAX_PENDING} lines wait to be written", reason, 1, 0)
             self._main_thread.call_soon(partial(observer.failed, room, message_id, reason))
         else:
             self._write_thread.do(Post(room, message_id, event, author))
@@ -150,6 +153,9 @@ class SqliteStore:
     def _write(self, jobs: list[Job]) -> None:
         """Do all gathered jobs in one transaction (in the write thread)."""
         notifications: list[Callable[[], None]] = []
+        lines, changes = _count(jobs)
+        begun_at = monotonic()
+        self.health.begun(lines)
         try:
             self._database.execute("BEGIN IMMEDIATE")
             notifications = self._run_jobs(jobs)
@@ -160,6 +166,9 @@ class SqliteStore:
             notifications = self._report_failure(jobs, error)
         else:
             self._writer.remember([job for job in jobs if isinstance(job, Post)])
+            if self.health.is_failing and lines + changes:
+                notifications.append(self.health.stored)
+        self.health.ended(monotonic() - begun_at)
         self._main_thread.call_soon(partial(do_each, notifications))
         for job in jobs:
             if isinstance(job, Read):
@@ -210,6 +219,9 @@ class SqliteStore:
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
         reason = "the server's disk is full." if full else "the server cannot write it down."
         notifications: list[Callable[[], None]] = [
+            partial(self.health.failed, str(error), reason, *_count(jobs))
+        ]
+        notifications += [
             partial(observer.failed, job.room, job.message_id, reason)
             for job in jobs
             if observer is not None and isinstance(job, Post)
@@ -294,14 +306,18 @@ class SqliteStore:
 
     # Records --------------------------------------------------------------------------------------
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Put a record in place of the one with this key, or (None) drop that.
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Put records in place of those with their keys, in one transaction.
 
-        :raises NotStoredError: from the awaitable, if it is not stored.
+        :raises NotStoredError: from the awaitable, if they are not stored.
         """
         promise = self._main_thread.promise()
-        self._write_thread.do(Put(kind, key, value, promise))
+        self._write_thread.do(Put(records, promise))
         return promise
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Put a record that nobody waits for; ``written`` is called with the outcome."""
+        self._write_thread.do(Put([record], Quietly(written)))
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""
@@ -345,6 +361,17 @@ class SqliteStore:
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._database.close()
         os.close(self._lock)
+
+
+def _count(jobs: list[Job]) -> tuple[int, int]:
+    """Return how many stored events, and how many records, jobs write."""
+    lines = changes = 0
+    for job in jobs:
+        if isinstance(job, Post):
+            lines += isinstance(job.event, KeptEvent | Change)
+        elif isinstance(job, Put):
+            changes += len(job.records)
+    return lines, changes
 
 
 def _take_lock(path: Path) -> int:

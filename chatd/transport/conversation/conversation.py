@@ -325,7 +325,11 @@ class Conversation:
             detach(self._host, session)
 
     def input_ended(self) -> None:
-        """Let the user leave once the pending lines are done: the input has ended."""
+        """Let the user leave once the pending lines are done: the input has ended.
+
+        At a terminal that is a lost connection, as a closed window ends its input before the rest
+        of the connection: a user who leaves there types Ctrl-D or /quit.
+        """
         self._input_ended = True
         self._prompt.answer("", self.display)
         self.advance()
@@ -439,8 +443,16 @@ class Conversation:
         self._flood_control.calm()
         if not (self._reading or self.outbox.full or self.lost):
             self.set_reading(True)
+            if self._lines:  # a channel has delivered what it held meanwhile
+                self._do_lines()
+                return
         if self._input_ended and not (self._busy or self._closing or self.lost):
-            self._say_goodbye()
+            self._cut_off = self.display.is_terminal
+            if self._cut_off and self.session is not None:
+                self._lose(self.session)
+                self.close()
+            else:
+                self._say_goodbye()
 
     def _say_goodbye(self) -> None:
         """Say goodbye after the end of input: the user leaves, or was cut off."""

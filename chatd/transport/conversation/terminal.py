@@ -156,6 +156,11 @@ class Terminal:
         return True
 
     @property
+    def is_terminal(self) -> bool:
+        """True: the end of input means that its window was closed."""
+        return True
+
+    @property
     def echoes_input(self) -> bool:
         """Whether typed text stays; on a screen it is shown again in the form that others see."""
         return isinstance(self._screen, LineModeScreen)

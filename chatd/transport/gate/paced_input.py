@@ -8,11 +8,7 @@ from __future__ import annotations
 from twisted.internet.protocol import Protocol
 
 from chatd.transport.net.outbox import as_stream
-from chatd.transport.net.turns import Turns
-
-#: Bytes of input that are handled before other connections have their turn: the most expensive ones
-#: take some milliseconds.
-PIECE_BYTES = 1024
+from chatd.transport.net.turns import PIECE_BYTES, Turns
 
 
 class PacedInput(Protocol):
@@ -66,7 +62,7 @@ class PacedInput(Protocol):
         if self._paused:
             return False
         self._handling = True
-        piece, self._input = self._input[:PIECE_BYTES], self._input[PIECE_BYTES:]
+        piece = self._take_piece()
         if piece:
             self.handle(piece)
         if self._input_ended and not (self._input or self._paused):
@@ -75,6 +71,19 @@ class PacedInput(Protocol):
         self._handling = False
         self._set_reading()
         return bool(self._input or self._input_ended) and not self._paused
+
+    def _take_piece(self) -> bytes:
+        """Remove and return the next piece, which ends with a whole line if it has one.
+
+        Codecs are slower with lines and objects that come in two pieces.
+        """
+        data = self._input
+        if len(data) <= PIECE_BYTES:
+            self._input = b""
+            return data
+        end = data.rfind(b"\n", 0, PIECE_BYTES) + 1 or PIECE_BYTES
+        self._input = data[end:]
+        return data[:end]
 
     def failed(self) -> None:
         """Close the connection: a protocol had a bug."""

@@ -26,6 +26,10 @@ LIGHT_SHARE = 1 / 200
 #: The most seconds that a busy connection may have to wait for those that use less.
 PATIENCE_SECONDS = 1.0
 
+#: Bytes of input that are handled before other connections have their turn: the most expensive ones
+#: take some milliseconds.
+PIECE_BYTES = 1024
+
 
 class Work(Protocol):
     """Input that is handled piece by piece: that of a connection, or of the screen on one.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -48,8 +47,7 @@ class ClockWatch(Service):
             if self._is_reported:
                 self._log.info("clock: the time is believed again")
             self._is_reported = False
-            keeping = Deferred.fromCoroutine(self._chat.last_time.keep(now))
-            keeping.addErrback(lambda why: self._log.failure("a time was not kept", failure=why))
+            self._chat.last_time.keep(now)
         elif not self._is_reported and (doubt := believed.doubt(now)):
             self._is_reported = True
             self._log.warn("clock: {doubt}", doubt=doubt)

@@ -22,7 +22,7 @@ from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, measure
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
-from chatd.transport.conversation.flood_control import sender_of_visitor
+from chatd.transport.conversation.flood_control import FloodControl, sender_of_visitor
 from chatd.transport.conversation.terminal import Terminal
 from chatd.transport.host import Host
 from chatd.transport.relay.edge import nothing
@@ -211,8 +211,12 @@ class Shell:
         self._terminal = self._make_terminal(host, visitor, can)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
+        self._flood_control = FloodControl(host, budget)
+        self._counts = budget is not None and budget.entered
+        if budget is not None:
+            budget.entered = True
         # In the next turn, after the channel has confirmed the shell: plink and paramiko insist.
-        host.clock.callLater(0, self._begin, visitor)
+        host.clock.callLater(0, self._arrive, host, visitor)
 
     def _position(self) -> Position | None:
         session = self._conversation.session
@@ -234,6 +238,13 @@ class Shell:
             ansi=can.ansi,
             plain=("plain", "on") in visitor.preferences,
         )
+
+    def _arrive(self, host: Host, visitor: entrance.Visitor) -> None:
+        """Begin; in a further shell of a connection once flood control lets a line through."""
+        begin = partial(self._begin, visitor)
+        waits = self._counts and not self._conversation.lost
+        if not (waits and self._flood_control.must_wait(sender_of_visitor(host, visitor), begin)):
+            begin()
 
     def _begin(self, visitor: entrance.Visitor) -> None:
         if not self._conversation.lost:
@@ -303,6 +314,7 @@ class Shell:
     def lost(self) -> None:
         """End: the channel is closed or the connection gone."""
         self._delivery.forget()
+        self._flood_control.stop()
         if self._terminal is not None:
             self._terminal.stop()
             self._terminal = None

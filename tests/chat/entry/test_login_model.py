@@ -13,6 +13,7 @@ from hypothesis.stateful import (
 
 from chatd.chat.model.entities import Person, sessions_in
 from chatd.chat.records.accounts import Accounts
+from chatd.chat.records.writing import Records
 from chatd.chat.text.names import nick as as_nick
 from chatd.store.memory import MemoryStore
 from tests.support.passwords import Checker
@@ -154,7 +155,7 @@ class Logins(RuleBasedStateMachine):
 
     @invariant()
     def the_stored_accounts_are_the_accounts(self) -> None:
-        stored = Accounts(self.store)
+        stored = Accounts(Records(self.store))
         result_of(stored.load())
         for account in self.proofs:
             assert stored.get(account) == self.server.chat.accounts.get(account)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatd.chat.records.accounts import KIND, Account, Key
+from chatd.chat.store import Record
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server
@@ -17,7 +18,7 @@ def server_with(*nicks: str) -> Server:
     store = MemoryStore()
     for nick in nicks:
         account = Account(Name(nick, nick.lower()), (Key(KEYS[nick], "", 0.0),), 0.0)
-        store.put(KIND, account.name.key, account.encoded())
+        store.put_all([Record(KIND, account.name.key, account.encoded())])
     return Server(store)
 
 

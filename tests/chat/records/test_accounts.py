@@ -10,12 +10,14 @@ from twisted.conch.ssh.keys import Key
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import ACCOUNT_CHANGES, KEYS_PER_ACCOUNT, OFFLINE_MESSAGES
-from chatd.chat.records.accounts import Account, Change, read_key
+from chatd.chat.records.accounts import Account, Accounts, Change, read_key
 from chatd.chat.records.accounts import Key as AccountKey
-from chatd.chat.store import NotStoredError
+from chatd.chat.records.writing import Records
+from chatd.chat.store import Record
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh.keys.public_keys import fingerprint
+from tests.support.full_store import FullStore
 from tests.support.people import Client, Server, result_of
 from tests.support.ssh.clients import SshClient, SshServer
 from tests.support.ssh.peer import USER_KEY
@@ -230,15 +232,8 @@ def test_accounts_survive_a_restart() -> None:
     assert back.nick == "Ada"
 
 
-class Forgetful(MemoryStore):
-    """A store that fails to store records."""
-
-    async def put(self, kind: str, key: str, value: str | None) -> None:
-        raise NotStoredError("the server's disk is full.")
-
-
 def test_a_change_that_is_not_stored_is_undone() -> None:
-    server = Server(store=Forgetful())
+    server = Server(store=FullStore())
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register")
     assert ada.sees()[-1] == "-- That was not done: the server's disk is full."
@@ -259,9 +254,9 @@ def test_the_record_of_an_account_is_complete() -> None:
         pending=(other,),
         changes=(change,),
     )
-    store, server = MemoryStore(), Server()
-    result_of(store.put("account", "ada", account.encoded()))
-    accounts = type(server.chat.accounts)(store)
+    store = MemoryStore()
+    result_of(store.put_all([Record("account", "ada", account.encoded())]))
+    accounts = Accounts(Records(store))
     result_of(accounts.load())
     assert accounts.get("ada") == account
     assert accounts.of_key(ADA) == account
@@ -369,7 +364,7 @@ def test_a_key_of_an_earlier_version_that_nobody_has_proved_is_pending() -> None
         '["SHA256:other", "laptop", 1.5, false], ["SHA256:oldest", "", 1.0]]}'
     )
     store = MemoryStore()
-    result_of(store.put("account", "ada", record))
+    result_of(store.put_all([Record("account", "ada", record)]))
     server = Server(store)
     assert server.enters("x", fingerprint=ADA).nick == "Ada"
     other = server.enters("y", fingerprint=OTHER)

@@ -24,7 +24,7 @@ UNINVITED = "This server is for invited people only; come by ssh with a key that
 def ban(server: MemoryServer, text: str) -> None:
     target = read_target(text)
     assert isinstance(target, Target)
-    server.chat.access.bans.put(Ban(target, text, "op", 0.0, None, "spam"))
+    server.chat.access.bans.restore(Ban(target, text, "op", 0.0, None, "spam"))
 
 
 def json_answer(sentence: str) -> bytes:

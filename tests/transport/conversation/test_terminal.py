@@ -19,8 +19,8 @@ from chatd.transport.conversation.terminal import (
     KEYS_AT_ONCE,
     Terminal,
 )
-from chatd.transport.gate.paced_input import PIECE_BYTES
 from chatd.transport.net.outbox import StreamOutbox
+from chatd.transport.net.turns import PIECE_BYTES
 from tests.support.displays import TIPS, Display
 from tests.support.memory_server import ClientConnection, FakeTransport, MemoryServer
 

@@ -7,6 +7,7 @@ epoch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from chatd.chat.actions.accounts.sessions import end_sessions, origin_of, tell_owner
@@ -107,11 +108,13 @@ async def claim_key(chat: Chat, session: Session, key: Key, now: float) -> None:
     _tell(chat, account, change, session)
 
 
-async def remove_key(chat: Chat, session: Session, number: int, now: float) -> Key:
+async def remove_key(
+    chat: Chat, session: Session, number: int, now: float, removed: Callable[[Key], None]
+) -> None:
     """Remove a key from a user's account by its number, and end the connections that used it.
 
-    Return the key.  The session itself ends too if it used the key, unless its user has just given
-    the password.
+    The session itself ends too if it used the key, unless its user has just given the password:
+    ``removed`` is called with the key before that, to confirm it.
 
     :raises Refused: ``no-account``, ``no-such-key``, ``last-key``, ``not-kept``.
     """
@@ -119,6 +122,7 @@ async def remove_key(chat: Chat, session: Session, number: int, now: float) -> K
     key = key_to_remove(account, number)
     change = _change(session, f"{_shown(key)} was removed", now)
     account = await chat.accounts.drop_key(account, key.fingerprint, change)
+    removed(key)
     _tell(chat, account, change, session)
     sentence = f"{account.name}: {change.text}; this connection came with it, and ends."
     call = EndSessions(account.name.key, key.fingerprint, sentence, now)
@@ -126,7 +130,6 @@ async def remove_key(chat: Chat, session: Session, number: int, now: float) -> K
     if spare is not None and session.fingerprint == key.fingerprint:
         session.by_password = True
     end_sessions(chat, session.person, call, spare)
-    return key
 
 
 # Pending keys -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ connected with, else their address.  If that would cover a moderator as well, it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chatd.chat.actions.moderation.members import member_to_act_on, role_phrase
@@ -144,13 +144,13 @@ def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
         _check_may_ban(act, other)
 
 
-def ban(act: ModeratorAct, text: str, words: str) -> Ban:
+async def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     """Ban a person, an account or a target from a room; return the ban.
 
     ``words`` are the duration (for good if there is none) and the reason.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``bad-duration``,
-        ``nobody``, ``yourself``, ``outranked``, ``too-many``.
+        ``nobody``, ``yourself``, ``outranked``, ``too-many``, ``not-kept``.
     """
     room = act.room
     _check_moderator(act)
@@ -164,10 +164,9 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     new = _make_ban(act, target, label, words)
     if not room.bans.has_room_for(target, act.now):
         raise Refused("too-many", f"{room} has {room.bans.limit} bans; /unban somebody first.")
+    await act.chat.records.keep(lambda: _put_ban(act, new))
     banned = [other for other in room.members if other is found or target.covers(other.identity)]
-    room.bans.put(new)
     _audit(act, "ban", new)
-    _revoke_rights(act, target)
     act.chat.peers.room_changed(room)
     for other in banned:
         if target.kind is Kind.NICK:
@@ -178,9 +177,13 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     return new
 
 
-def _revoke_rights(act: ModeratorAct, target: Target) -> None:
-    """Revoke the role and the invitation of an account that is banned."""
-    account = _account_of(act.chat, target)
+def _put_ban(act: ModeratorAct, new: Ban) -> None:
+    """Add a ban, as part of a change of records.
+
+    It revokes the role and the invitation of an account.
+    """
+    act.room.bans.put(new)
+    account = _account_of(act.chat, new.target)
     if account is not None:
         act.room.roles.pop(account, None)
         act.room.invited_accounts.pop(account, None)
@@ -212,20 +215,26 @@ def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:
     )
 
 
-def unban(act: ModeratorAct, text: str) -> list[Ban]:
+async def unban(act: ModeratorAct, text: str) -> list[Ban]:
     """Lift the bans from a room that a text names; return them.
 
-    :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``no-change``.
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``no-change``,
+        ``not-kept``.
     """
     _check_moderator(act)
     ended = _find_bans(act.chat, act.room.bans, text, act.now)
     if not ended:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from {act.room}.")
-    for each in ended:
-        act.room.bans.drop(each.target)
+    await act.chat.records.keep(lambda: drop_all(act.room.bans, ended))
     act.chat.peers.room_changed(act.room)
     act.chat.audit.add(act.now, act.moderator.person, "unban", ended[0].label, room=act.room)
     return ended
+
+
+def drop_all(bans: Bans, ended: Iterable[Ban]) -> None:
+    """Lift bans, as part of a change of records."""
+    for each in ended:
+        bans.drop(each.target)
 
 
 def _find_bans(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
@@ -238,11 +247,11 @@ def _find_bans(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
     return [each for each in bans if each.target.covers(person.identity)]
 
 
-def mute(act: ModeratorAct, nick: str, words: str) -> None:
+async def mute(act: ModeratorAct, nick: str, words: str) -> None:
     """Mute a member of a room; ``words`` as for `ban`.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``,
-        ``no-change``, ``bad-duration``, ``too-many``.
+        ``no-change``, ``bad-duration``, ``too-many``, ``not-kept``.
     """
     room = act.room
     other = member_to_act_on(act.chat, act.moderator, room, nick, Role.MODERATOR)
@@ -254,7 +263,7 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
     new = _make_ban(act, target, other.nick, words)
     if not room.mutes.has_room_for(target, act.now):
         raise Refused("too-many", f"{room} has {room.mutes.limit} mutes; /unmute somebody first.")
-    room.mutes.put(new)
+    await act.chat.records.keep(lambda: room.mutes.put(new))
     if target.kind is Kind.NICK:
         room.follow_nick(other)
     _audit(act, "mute", new)
@@ -262,11 +271,11 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
     act.chat.post(room, muted, act.moderator.person)
 
 
-def unmute(act: ModeratorAct, text: str) -> None:
+async def unmute(act: ModeratorAct, text: str) -> None:
     """Lift the mutes of a person, or those that a text names, in a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``outranked``,
-        ``yourself``, ``nobody``, ``no-change``.
+        ``yourself``, ``nobody``, ``no-change``, ``not-kept``.
     """
     room = act.room
     _check_moderator(act)
@@ -281,8 +290,7 @@ def unmute(act: ModeratorAct, text: str) -> None:
         nick = ended[0].label if ended else act.chat.find_person(text).nick
     if not ended:
         raise Refused("no-change", f"{nick} is not muted in {room}.")
-    for each in ended:
-        room.mutes.drop(each.target)
-    act.chat.audit.add(act.now, act.moderator.person, "unmute", nick, room=room)
+    await act.chat.records.keep(lambda: drop_all(room.mutes, ended))
     by = act.moderator.person
+    act.chat.audit.add(act.now, by, "unmute", nick, room=room)
     act.chat.post(room, Muted(act.now, nick, by.nick, False), by)

@@ -18,22 +18,27 @@ from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
 
-def kick(chat: Chat, by: Actor, room: Room, nick: str, reason: str, now: float) -> None:
-    """Kick a member from a room.
+async def kick(chat: Chat, by: Actor, room: Room, nick: str, reason: str, now: float) -> None:
+    """Kick a member from a room, and take back the invitation of their account.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``,
-        ``invisible``.
+        ``invisible``, ``not-kept``.
     """
     other = member_to_act_on(chat, by, room, nick, Role.MODERATOR)
     shown = rules.reason(reason)
+    if other.account in room.invited_accounts:
+        await chat.records.keep(lambda: _drop_invitation(chat, room, other.account))
+    if other not in room.members:  # they have left meanwhile
+        raise _not_in_room(other, room)
     chat.audit.add(now, by.person, "kick", other.nick, room=room, reason=reason)
     removal.kick(chat, other, room, by.person, shown, now)
 
 
-def give_role(chat: Chat, by: Actor, room: Room, nick: str, role: Role, now: float) -> None:
+async def give_role(chat: Chat, by: Actor, room: Room, nick: str, role: Role, now: float) -> None:
     """Make a member a moderator, or a moderator a member again; the owner stays the owner.
 
-    :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
+    :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``,
+        ``not-kept``.
     """
     other = member_to_act_on(chat, by, room, nick, Role.OWNER)
     member = room.members[other]
@@ -41,10 +46,11 @@ def give_role(chat: Chat, by: Actor, room: Room, nick: str, role: Role, now: flo
         raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
     if member.role is role:
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
-    chat.persistent.give_role(room, other, role)
+    await chat.records.keep(lambda: chat.persistent.give_role(room, other.account, role))
     command = "op" if role is Role.MODERATOR else "deop"
     chat.audit.add(now, by.person, command, other.nick, room=room)
-    chat.give_role(other, room, role, by.person, now)
+    if other in room.members:  # else they have left meanwhile
+        chat.give_role(other, room, role, by.person, now)
 
 
 def member_to_act_on(chat: Chat, by: Actor, room: Room, nick: str, least: Role) -> Person:
@@ -61,11 +67,27 @@ def member_to_act_on(chat: Chat, by: Actor, room: Room, nick: str, least: Role) 
     if other is by.person:
         raise Refused("yourself", "You cannot do that to yourself.")
     if other not in room.members:
-        raise Refused("not-in-room", f"{other.nick} is not in {room}.")
+        raise _not_in_room(other, room)
     if not outranks(room.role_by(by), room.role_of(other)):
         role = role_phrase(room.role_of(other))
         raise Refused("outranked", f"{other.nick} is {role} of {room}; that is not yours to do.")
     return other
+
+
+def _not_in_room(person: Person, room: Room) -> Refused:
+    return Refused("not-in-room", f"{person.nick} is not in {room}.")
+
+
+def _add_invitation(chat: Chat, room: Room, person: Person) -> None:
+    """Invite a person, as part of a change of records: the invitation of an account is kept."""
+    room.invite(person)
+    chat.persistent.changed(room)
+
+
+def _drop_invitation(chat: Chat, room: Room, account: str | None) -> None:
+    """Take back the invitation of an account, as part of a change of records."""
+    room.invited_accounts.pop(account or "", None)
+    chat.persistent.changed(room)
 
 
 def role_phrase(role: Role) -> str:
@@ -73,11 +95,11 @@ def role_phrase(role: Role) -> str:
     return {Role.OWNER: "the owner", Role.OPERATOR: "an operator"}.get(role, f"a {role.value}")
 
 
-def invite(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> Person:
+async def invite(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> Person:
     """Invite the person with a nick into a room, and tell them; return them.
 
     :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a room that is private or has a
-        key ``not-moderator`` as well.
+        key ``not-moderator`` and ``not-kept`` as well.
     """
     rules.check_membership(room, by.person)
     if room.is_guarded:
@@ -86,8 +108,7 @@ def invite(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> Person:
     if other in room.members:
         raise Refused("no-change", f"{other.nick} is in {room} already.")
     if room.is_guarded:
-        room.invite(other)
-        chat.persistent.changed(room)
+        await chat.records.keep(lambda: _add_invitation(chat, room, other))
         chat.audit.add(now, by.person, "invite", other.nick, room=room)
         chat.peers.room_changed(room)
     forwarded = chat.peers.forward(other, by.person, Invite(now, room.name.shown))
@@ -97,28 +118,26 @@ def invite(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> Person:
     return other
 
 
-def uninvite(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> str:
+async def uninvite(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> str:
     """Revoke the invitation of a person, or of an account whose owner is not here.
 
     Return the nick as it is shown.
 
-    :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``.
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``, ``not-kept``.
     """
     rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
-    account = fold(nick)
+    account: str | None = fold(nick)
     if account in room.invited_accounts:
-        del room.invited_accounts[account]
-        shown = cut(nick, NICK_LENGTH)
-        here = chat.people.find(nick)
-        if here is not None:  # they may have been invited as a guest as well
-            room.uninvite(here)
+        shown, here = cut(nick, NICK_LENGTH), chat.people.find(nick)
     else:
-        other = chat.find_person(nick)
-        shown = other.nick
-        if not room.uninvite(other):
+        here = chat.find_person(nick)
+        shown, account = here.nick, here.account
+        if here.name.key not in room.invited and account not in room.invited_accounts:
             raise Refused("no-change", f"{shown} is not invited into {room}.")
-    chat.persistent.changed(room)
+    await chat.records.keep(lambda: _drop_invitation(chat, room, account))
+    if here is not None:  # they may have been invited as a guest as well
+        room.uninvite(here)
     chat.peers.room_changed(room)
     chat.audit.add(now, by.person, "uninvite", shown, room=room)
     return shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.chat.actions.moderation import removal
-from chatd.chat.actions.moderation.banning import find_target, matching, targets_of
+from chatd.chat.actions.moderation.banning import drop_all, find_target, matching, targets_of
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.model import rules
@@ -45,7 +45,7 @@ def _choose_target(chat: Chat, named: Person) -> Target:
     return next(sparing, last)
 
 
-def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, int]:
+async def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, int]:
     """Ban a person, an account or a target from the server.
 
     Return the ban, and how many people and connections it disconnects.  An operator's address may
@@ -53,7 +53,7 @@ def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, 
     disconnect their own people when the record of the ban reaches them.
 
     :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
-        ``too-many``.
+        ``too-many``, ``not-kept``.
     """
     found, label = find_target(chat, text)
     if isinstance(found, Person):
@@ -73,7 +73,7 @@ def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, 
         raise Refused(
             "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
         )
-    bans.put(new)
+    await chat.records.keep(lambda: bans.put(new))
     covered = str(target) if new.is_named else ""
     subject = f"{label} {term(made, until)}"
     chat.audit.add(now, by.person, "server ban", subject, reason=new.reason, covered=covered)
@@ -82,18 +82,17 @@ def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, 
     return new, removal.enforce_server_ban(chat, new, now) + remote
 
 
-def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
+async def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
     """Lift the bans from the server that a text names; return them.
 
-    :raises Refused: ``bad-target`` or ``no-change``.
+    :raises Refused: ``bad-target``, ``no-change`` or ``not-kept``.
     """
     bans = chat.access.bans
     bans.expire(now)
     ended = bans.named(text)
     if not ended:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from this server.")
-    for each in ended:
-        bans.drop(each.target)
+    await chat.records.keep(lambda: drop_all(bans, ended))
     chat.audit.add(now, by, "server unban", ended[0].label)
     return ended
 
@@ -128,6 +127,7 @@ def statistics(chat: Chat, now: float) -> list[str]:
         f"rooms {len(chat.rooms)}, {persistent} of them lasting",
         f"bans {len(chat.access.bans)}",
         f"open for {duration(now - since)}",
+        *([] if chat.peers.is_clustered else [f"disk {chat.health.status()}"]),
         *([doubt] if (doubt := chat.believed.doubt(now)) else []),
     ]
 
@@ -161,15 +161,14 @@ async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: floa
     chat.deliver(other, Notice(f"{by.nick} gave you that nick."))
 
 
-def close(chat: Chat, by: Person, room: Room, reason: str, now: float) -> int:
+async def close(chat: Chat, by: Person, room: Room, reason: str, now: float) -> int:
     """Close a room for good and remove all members; return how many there were.
 
-    :raises Refused: ``no-change`` for the lobby.
+    :raises Refused: ``no-change`` for the lobby; ``not-kept``.
     """
     if room.permanent:
         raise Refused("no-change", f"{room} is the lobby, and stays.")
-    count = len(room.members)
     shown = rules.reason(reason) or "the room is closed"
+    count = await removal.close(chat, room, by, shown, now)
     chat.audit.add(now, by, "server close", room.name.shown, room=room, reason=reason)
-    removal.close(chat, room, by, shown, now)
     return count

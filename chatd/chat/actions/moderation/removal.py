@@ -28,18 +28,25 @@ def kick(
         return
     chat.remove_from_room(other, room)
     if room.uninvite(other):
-        chat.persistent.changed(room)
+        chat.persistent.changed(room, quietly=True)
     by_nick, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
     chat.post(room, Kicked(now, other.nick, by_nick, reason, *term), by or other)
     chat.deliver(other, PutOut(now, room.name.shown, by_nick, reason, *term))
     chat.after_leaving(room, now)
 
 
-def close(chat: Chat, room: Room, by: Person, reason: str, now: float) -> None:
-    """Close a room for good, on all servers of a cluster, and remove all members."""
+async def close(chat: Chat, room: Room, by: Person, reason: str, now: float) -> int:
+    """Close a room for good, on all servers of a cluster, and remove all members.
+
+    Return how many there were.
+
+    :raises Refused: ``not-kept``.
+    """
+    await chat.records.keep(lambda: chat.persistent.make_temporary(room))
+    count = len(room.members)
     chat.peers.broadcast(by, CloseRoom(room.name.key, reason, now))
-    chat.persistent.make_temporary(room)
     empty_room(chat, room, by, reason, now)
+    return count
 
 
 def empty_room(chat: Chat, room: Room, by: Person, reason: str, now: float) -> None:

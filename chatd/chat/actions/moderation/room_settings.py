@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import read_limit
+from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Refused, Role, RoomSet, TopicSet
 from chatd.chat.limits import KEY_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
 from chatd.chat.model import rules
@@ -17,33 +18,67 @@ SHOUTING = ("allow", "warn", "kick")
 SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
 
 
-def set_topic(chat: Chat, by: Actor, room: Room, text: str, now: float) -> None:
+async def set_topic(
+    chat: Chat,
+    by: Actor,
+    room: Room,
+    text: str,
+    now: float,
+    acknowledge: Acknowledge | None = None,
+) -> None:
     """Set the topic of a room; an empty text removes it.
 
-    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``, ``invisible``.
+    ``acknowledge`` is called with the outcome once the topic is stored in the room's history.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``, ``invisible``, ``not-kept``.
     """
     rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
     rules.check_not_muted(room, by, now)
     rules.check_visible(text)
-    room.settings.topic = cut(text, TOPIC_LENGTH)
-    chat.persistent.changed(room)
-    chat.audit.add(now, by.person, "topic", room.settings.topic, room=room)
-    chat.post(room, TopicSet(now, by.person.nick, room.settings.topic), by.person)
+    person, topic, before = by.person, cut(text, TOPIC_LENGTH), room.settings.topic
+
+    def change() -> None:
+        room.settings.topic = topic
+        chat.persistent.changed(room)
+
+    def settled(stored: bool) -> None:
+        if stored:
+            chat.audit.add(now, person, "topic", topic, room=room)
+        elif not room.is_persistent and room.settings.topic == topic:  # its record has the topic
+            room.settings.topic = before
+            chat.peers.room_changed(room)
+
+    await chat.records.keep(change)
+    event = TopicSet(now, person.nick, topic)
+    chat.posting.post(room, event, person, acknowledge=acknowledge, settled=settled)
 
 
-def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: float) -> None:
+async def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: float) -> None:
     """Change one setting of a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
-        ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
+        ``not-owner``, ``no-account``, ``no-change``, ``too-many``; and ``not-kept``.
     """
     rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
-    settings = room.settings
     if name == "topic":
-        set_topic(chat, by, room, value, now)
+        await set_topic(chat, by, room, value, now)
         return
+    await chat.records.keep(lambda: _change(chat, by, room, name, value))
+    if name == "history":
+        chat.history.limit(room)
+    shown = setting(room, name)
+    chat.audit.add(now, by.person, "room", f"{name} {shown}", room=room)
+    chat.post(room, RoomSet(now, by.person.nick, name, shown), by.person)
+
+
+def _change(chat: Chat, by: Actor, room: Room, name: str, value: str) -> None:
+    """Change a setting, as part of a change of records.
+
+    :raises Refused: as `set_room`.
+    """
+    settings = room.settings
     if name == "private":
         settings.private = on_or_off(value)
     elif name == "slow":
@@ -54,7 +89,6 @@ def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: floa
         settings.shouting = value
     elif name == "history":
         settings.history = read_limit(value)
-        chat.history.limit(room)
     elif name == "lasting":
         _set_persistent(chat, by, room, on_or_off(value))
     elif name == "key":
@@ -64,9 +98,6 @@ def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: floa
             "bad-setting", f"There is no setting {cut(name, 40)}; there are {', '.join(SETTINGS)}."
         )
     chat.persistent.changed(room)
-    shown = setting(room, name)
-    chat.audit.add(now, by.person, "room", f"{name} {shown}", room=room)
-    chat.post(room, RoomSet(now, by.person.nick, name, shown), by.person)
 
 
 def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool) -> None:
@@ -83,7 +114,7 @@ def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool) -> None
     chat.persistent.make_persistent(room, by.person)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
-            chat.persistent.give_role(room, other, member.role)
+            chat.persistent.give_role(room, other.account, member.role)
 
 
 def setting(room: Room, name: str) -> str:

@@ -68,8 +68,11 @@ async def _remove(call: Call, number: int) -> None:
     account = account_of(call.chat, call.session)
     if number > len(account.listed) or account.listed[number - 1] != key:
         raise Refused("no-such-key", "Your keys have changed meanwhile; /keys lists them.")
-    call.answer(f"{key.fingerprint} is no key of {account.name} any more.")
-    await remove_key(call.chat, call.session, number, now)
+
+    def removed(key: Key) -> None:
+        call.answer(f"{key.fingerprint} is no key of {account.name} any more.")
+
+    await remove_key(call.chat, call.session, number, now, removed)
 
 
 async def _accept(call: Call, nick: str) -> None:

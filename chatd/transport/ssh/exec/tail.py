@@ -57,7 +57,7 @@ class Tail(SessionCommand):
         if self.ended:
             return
         self.write(b"".join(style.render(entry) for entry in entries))
-        self.call.host.chat.join(session, self._room, self.call.host.now())
+        await self.call.host.chat.join(session, self._room, self.call.host.now())
         self._following = True
 
     def style(self, preferences: Preferences) -> Style:

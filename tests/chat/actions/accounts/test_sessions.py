@@ -10,6 +10,7 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import CHANGES_TOLD_SECONDS, LOGIN_PLACES
 from chatd.chat.model.entities import Person
 from chatd.chat.records.logins import Login, Logins
+from chatd.chat.records.writing import Records
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from tests.chat.records.test_accounts import ADA, OTHER, PUBLIC
@@ -423,10 +424,10 @@ def test_a_second_window_and_a_lost_connection_are_not_told_of_the_first() -> No
 
 def test_the_places_of_logins_are_bounded_and_unknown_ones_are_told_of_the_last_month() -> None:
     store = MemoryStore()
-    logins = Logins(store)
+    logins = Logins(Records(store))
     for number in range(LOGIN_PLACES + 1):
         logins.add("ada", Login(1000.0 * number, ADA, f"192.0.2.{number}"))
-    again = Logins(store)
+    again = Logins(Records(store))
     result_of(again.load())
     for each in (logins, again):
         now = 10_000_000.0
@@ -440,7 +441,7 @@ def test_the_places_of_logins_are_bounded_and_unknown_ones_are_told_of_the_last_
 
 def test_a_program_that_reconnects_all_the_time_is_stored_once_a_minute() -> None:
     store = MemoryStore()
-    logins = Logins(store)
+    logins = Logins(Records(store))
     stored: set[str] = set()
     for second in range(120):
         logins.add("ada", Login(1000.0 + second, "", "192.0.2.1"))

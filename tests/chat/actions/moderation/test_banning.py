@@ -485,7 +485,7 @@ def test_a_guest_who_acts_for_an_absent_owner_is_not_banned_or_muted(
     ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
     ada.types("/op bob"), bob.sees()
     session, _ = enters_as_guest(server, ADA, HOME)
-    server.chat.join(session, "attic", server.now)
+    result_of(server.chat.join(session, "attic", server.now))
     ada.leaves(), bob.sees()
     for command in ("ban", "mute"):
         bob.types(f"/{command} tail")
@@ -499,11 +499,11 @@ def test_a_ban_of_an_account_covers_guests_who_act_for_its_owner(server: Server)
     ada = owner(server)
     owner(server, "bob", BOB, CAFE)
     session, _ = enters_as_guest(server, BOB, OFFICE)
-    server.chat.join(session, "attic", server.now)
+    result_of(server.chat.join(session, "attic", server.now))
     ada.types("/ban bob")
     assert not session.person.rooms
     with pytest.raises(Refused, match="You are banned from attic"):
-        server.chat.join(session, "attic", server.now)
+        result_of(server.chat.join(session, "attic", server.now))
     root = server.enters("root", operator=True)
     again, client = enters_as_guest(server, BOB, OFFICE)
     root.types("/server ban bob")
@@ -516,7 +516,7 @@ def test_a_guest_who_acts_for_an_owner_sees_the_owners_private_rooms(server: Ser
     ada.types("/room private on")
     session, _ = enters_as_guest(server, ADA, HOME)
     room = server.chat.find_room("attic", session)
-    assert server.chat.join(session, "attic", server.now) is room
+    assert result_of(server.chat.join(session, "attic", server.now)) is room
     stranger, _ = enters_as_guest(server, CY, HOME)
     with pytest.raises(Refused, match="There is no room attic"):
         server.chat.find_room("attic", stranger)

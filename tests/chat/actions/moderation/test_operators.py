@@ -197,6 +197,7 @@ def test_stats_counts_people_connections_rooms_and_bans(server: Server, op: User
         "   rooms 3, 1 of them lasting",
         "   bans 1",
         "   open for 2 hours",
+        "   disk ok",
     ]
 
 
