@@ -63,6 +63,11 @@ class Authenticator:
         self._new_password_rate = PerAddressRate(NEW_PASSWORDS)
         self.pending_checks = 0
 
+    @property
+    def asks_outside(self) -> bool:
+        """Whether a checker is asked for passwords that are no account's."""
+        return self._checker is not None
+
     def owner_logged_in(self, account: str, address: str) -> None:
         """Note that an owner connected from an address, by any proof; it is known from then on."""
         self._throttle.owner_logged_in(account, address)
