@@ -117,7 +117,7 @@ class Records:
                     known = [self._known(*record[:2]) for record in records]
                     for record, version in zip(records, known, strict=True):
                         await self._put(record, version)
-                        done.append(record._replace(value=version[1]))
+                        done.append(Record(record.kind, record.key, version[1]))
             except TimeoutError:
                 error = NotStoredError("the cluster does not answer.")
             except WrongSequenceError:
