@@ -56,7 +56,7 @@ def _objects() -> Counter[str]:
     return Counter(
         kind.__qualname__
         for kind in kinds
-        if kind.__module__.startswith("chatd.")
+        if str(kind.__module__).startswith("chatd.")
         and kind.__module__ not in (events.__name__, reports.__name__)
     )
 
