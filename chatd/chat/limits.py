@@ -161,6 +161,10 @@ FLUSH_EVENTS = 500
 #: Members that are sent something in one turn of the reactor.  The others follow in later turns, so
 #: that input is read in between.  500 sends take some 2 ms.
 SLICE = 500
+#: What rendering costs beside it, as a number of sends: an event, and characters of its text that
+#: take as long as one send.  A room may have members with a hundred styles.
+RENDERED_EVENT = 5
+RENDERED_CHARACTERS = 100
 
 #: Bytes that one member is handed at a time; about what a send buffer of the kernel holds.
 CHUNK_BYTES = 64 * 1024
