@@ -173,6 +173,11 @@ CHUNK_BYTES = 64 * 1024
 #: takes nothing.  Further private messages are refused to their senders.
 PERSONAL_BYTES = 64 * 1024
 
+#: Bytes that all connections together may have pending beyond that; of those with the most, as many
+#: are then ended as it takes.  One answer, such as much history, may have a megabyte, and somebody
+#: who asks for it on hundreds of connections and reads nothing wants to use up the memory.
+UNREAD_BYTES = 64 * 1024 * 1024
+
 #: Events of a room that the memory store keeps for /history.
 HISTORY_EVENTS = 500
 #: Its bytes for one room, and for all; one emoji makes a string take four bytes a character.

@@ -56,6 +56,7 @@ from chatd.transport.services.reactor import ReactorThread
 from chatd.transport.services.shutdown import Shutdown
 from chatd.transport.services.store import StoreService
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
+from chatd.transport.services.unread_output import UnreadOutput
 from chatd.transport.tcd import JoinIds
 from chatd.transport.ways import AUTO, ways_in
 
@@ -124,6 +125,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
     ClockWatch(chat, clock, time.time).setServiceParent(server)
     DiskWatch(chat, clock).setServiceParent(server)
+    UnreadOutput(chat, clock).setServiceParent(server)
     abandon = partial(end_at_once, options)
     Shutdown(chat, store, clock, time.time, cluster, abandon).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
