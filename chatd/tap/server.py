@@ -46,7 +46,7 @@ from chatd.transport.net.descriptors import allowed_connections
 from chatd.transport.net.listening import Listening
 from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
-from chatd.transport.security_log import report
+from chatd.transport.security_log import SecurityLog
 from chatd.transport.services.clock_watch import ClockWatch
 from chatd.transport.services.disk_watch import DiskWatch
 from chatd.transport.services.garbage import GarbageCollection
@@ -154,7 +154,7 @@ def _chat(
         incarnation=secrets.token_hex(8),
         make_token=_token,
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
-        report=report,
+        report=SecurityLog(clock).report,
         believed=believed,
     )
     chosen = ChatOptions(
