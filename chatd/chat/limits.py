@@ -38,6 +38,12 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
+#: How old an account is that counts as established: a ban of another person's address spares it,
+#: and a ban of everybody who came lately.  Who prepares a raid a day ahead has to keep the address.
+ESTABLISHED_SECONDS = 86400
+#: How old an account is that may own persistent rooms.
+ROOM_OWNER_SECONDS = 3600
+
 #: A password: its least number of characters (NIST SP 800-63B asks for 8), and its greatest number
 #: of bytes in UTF-8, far more than any phrase that people remember.
 PASSWORD_LENGTH = 8
@@ -86,6 +92,15 @@ FORMER_SPEAKERS = 1000
 BANS = 200
 MUTES = 200
 SERVER_BANS = 10_000
+
+#: How long a ban of a person covers their address: others have it too, or have it next, and most
+#: people who come back do so the same day.
+BAN_ADDRESS_SECONDS = 86400
+#: What one ban covers: an account, a nick, and the keys and addresses of somebody who comes back.
+BAN_MARKS = 20
+#: Others here from the same address beyond which a ban of one person leaves their address out: a
+#: class or an office behind one router, not a handful of screens.
+SHARED_ADDRESS = 3
 
 #: The longest ban or mute that is not for good: ten years.
 BAN_SECONDS = 3650 * 86400

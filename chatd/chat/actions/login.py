@@ -23,7 +23,7 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
         nick, password, session.address, now, session.person
     )
     owner = account.name.key
-    identity = Identity(owner, owner, session.fingerprint, session.address)
+    identity = Identity(owner, owner, session.fingerprint, session.address, account.created)
     chat.access.check(identity, now, operator=session.operator)
     if session in session.person.sessions:  # the connection was not lost meanwhile
         check_no_account(session.person)

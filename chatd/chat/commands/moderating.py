@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from chatd.chat.actions.moderation import banning, members
 from chatd.chat.actions.moderation.banning import ModeratorAct
+from chatd.chat.actions.moderation.targets import ADDRESS_OF, OTHERS_HAVE_IT
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
 from chatd.chat.model import rules
-from chatd.chat.model.bans import Ban, Bans, Kind
+from chatd.chat.model.bans import Ban, Bans, Kind, Target
 from chatd.chat.model.entities import Person
 from chatd.chat.records.audit import AuditEntry
 from chatd.chat.text.durations import term
@@ -34,23 +35,38 @@ def _act(call: Call) -> ModeratorAct:
 
 def _ban(call: Call) -> None:
     target, words = call.split(_BAN)
-    made = banning.ban(_act(call), target, words)
+    made, left_out = banning.ban(_act(call), target, words)
     how_long = term(call.now, made.until)
-    call.answer(f"The ban of {made.label} covers {covers(made, call.person)}, {how_long}.")
+    sentence = f"The ban of {made.label} covers {covers(made, call.person, call.now)}, {how_long}."
+    call.answer(sentence + leaves_out(made, left_out))
 
 
-def covers(made: Ban, person: Person) -> str:
-    """Describe what a ban covers; only operators see addresses."""
-    match made.target.kind:
-        case Kind.ACCOUNT:
-            return f"the account {made.target.value}"
-        case Kind.KEY:
-            return f"the key {made.target.value}"
-        case Kind.NICK:
-            return f"the nick {made.target.value} alone"
-        case Kind.ADDRESS:
-            hidden = made.is_named and not person.operator
-            return "their address" if hidden else made.target.value
+def leaves_out(made: Ban, why: str) -> str:
+    """Return a sentence about the address that a ban leaves out; empty if it leaves out none."""
+    hint = f"; ban {ADDRESS_OF}{made.label} to cover it" * why.endswith(OTHERS_HAVE_IT)
+    return f" Their address is left out: {why}{hint}." * bool(why)
+
+
+def covers(made: Ban, person: Person, now: float) -> str:
+    """Describe what a ban covers, with the time of what it covers for less long than the rest.
+
+    Only operators see addresses.
+    """
+    hidden = made.is_named and not person.operator
+    parts = [
+        _covered(mark.target, hidden=hidden)
+        + (f" ({term(now, mark.until)})" if mark.until != made.until else "")
+        for mark in made.marks
+    ]
+    if len(parts) > 1:
+        return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return parts[0] + " alone" * (made.target.kind is Kind.NICK)
+
+
+def _covered(target: Target, *, hidden: bool) -> str:
+    if target.kind is Kind.ADDRESS:
+        return "their address" if hidden else target.value
+    return f"the {target.kind.value} {target.value}"
 
 
 def _unban(call: Call) -> None:
@@ -65,7 +81,7 @@ def ban_rows(bans: Bans, call: Call) -> list[str]:
     bans.expire(call.now)
     shown = list(bans)[:LISTED]
     lines = [
-        f"{made.label} ({covers(made, call.person)}), by {made.by}, {made.rest(call.now)}"
+        f"{made.label} ({covers(made, call.person, call.now)}), by {made.by}, {made.rest(call.now)}"
         if made.is_named
         else f"{made.label}, by {made.by}, {made.rest(call.now)}"
         for made in shown

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from chatd.chat.actions.moderation import operators
 from chatd.chat.commands.command import Call, Command
-from chatd.chat.commands.moderating import ban_rows, covers
+from chatd.chat.commands.moderating import ban_rows, covers, leaves_out
 from chatd.chat.events import Refused, Role
 from chatd.chat.text.durations import term
 
@@ -20,12 +20,13 @@ def _kick(call: Call, nick: str, reason: str) -> None:
 
 
 def _ban(call: Call, target: str, words: str) -> None:
-    made, count = operators.ban(call.chat, call.person, target, words, call.now)
+    made, left_out, count = operators.ban(call.chat, call.person, target, words, call.now)
     how_long = term(call.now, made.until)
     out = "nobody here was" if not count else f"{count} {'was' if count == 1 else 'were'}"
     call.answer(
-        f"The ban of {made.label} from this server covers {covers(made, call.person)}, {how_long}; "
-        f"{out} disconnected."
+        f"The ban of {made.label} from this server covers "
+        f"{covers(made, call.person, call.now)}, {how_long}; {out} disconnected."
+        + leaves_out(made, left_out)
     )
 
 

@@ -97,6 +97,8 @@ class Entrance:
         """Note a person who came from another server."""
         if person.account is not None:
             self._owners[person.account] = person
+            account = self._accounts.get(person.account)
+            person.registered = account.created if account is not None else None
         self._detached.person_entered(person)
 
     def person_left(self, person: Person) -> None:
@@ -141,6 +143,7 @@ class Entrance:
         session = self._add_person(name, visitor, client, now, listens=listens)
         if account is not None:
             session.person.on_behalf_of = account.name.key
+            session.person.registered = account.created
         else:
             self._warn_owner(asked, session.person)
         return session, remark
@@ -174,7 +177,8 @@ class Entrance:
         nick = fold(visitor.nick) or (near.key if near is not None else "")
         if owner is not None and not visitor.as_guest:
             nick = owner
-        identity = Identity(nick, owner, visitor.fingerprint, visitor.address)
+        registered = account.created if account is not None else None
+        identity = Identity(nick, owner, visitor.fingerprint, visitor.address, registered)
         self._access.check(identity, now, operator=visitor.operator)
 
     def _add_person(
@@ -250,6 +254,7 @@ class Entrance:
             if person is None:
                 session = self._add_person(name, visitor, client, now, listens=listens)
                 session.person.account = account.name.key
+                session.person.registered = account.created
                 session.preferences = self._preferences(account.name.key, visitor)
                 self._owners[account.name.key] = session.person
                 return session, remark or _nick_remark(visitor, session.person)
@@ -296,7 +301,7 @@ class Entrance:
 
     def account_proved(self, person: Person, account: Account) -> None:
         """Note that a person has proved to own an account whose owner is not here yet."""
-        person.account = account.name.key
+        person.account, person.registered = account.name.key, account.created
         if self._people.get(person.name.key) is person:
             self._owners[account.name.key] = person
             self._detached.account_proved(person)

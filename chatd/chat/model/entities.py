@@ -25,7 +25,7 @@ from chatd.chat.limits import (
     PRIVATE_REMEMBERED,
     ROOM_INVITATIONS,
 )
-from chatd.chat.model.bans import Bans, Identity, Kind, Target
+from chatd.chat.model.bans import Bans, Identity
 from chatd.chat.model.client import Client, Position, RelayTo
 from chatd.chat.model.preferences import DEFAULT
 from chatd.chat.model.unread import UnreadCounts, summary
@@ -36,12 +36,12 @@ class Person:
     """A user who is here, or on another server of the cluster.
 
     ``account`` is the folded nick of their account; a guest who acts for an account's owner, as a
-    script does, has that account as ``on_behalf_of``.  ``ignored`` holds folded nicks,
-    ``ignored_by`` the people who ignore this one, so that a rename is followed.  ``token`` resumes
-    a guest's detached session.  ``invited_into`` and ``named_in_bans`` are the rooms that store
-    this nick in an invitation, or in a ban or mute.  ``server`` is the server of the cluster they
-    are connected to, empty for this one, and ``lost`` whether they have lost that connection.
-    Times are seconds since the epoch.
+    script does, has that account as ``on_behalf_of``.  ``registered`` is when that account was
+    made.  ``ignored`` holds folded nicks, ``ignored_by`` the people who ignore this one, so that a
+    rename is followed.  ``token`` resumes a guest's detached session.  ``invited_into`` and
+    ``named_in_bans`` are the rooms that store this nick in an invitation, or in a ban, a mute or a
+    voice.  ``server`` is the server of the cluster they are connected to, empty for this one, and
+    ``lost`` whether they have lost that connection.  Times are seconds since the epoch.
     """
 
     __slots__ = (
@@ -59,6 +59,7 @@ class Person:
         "named_in_bans",
         "on_behalf_of",
         "operator",
+        "registered",
         "rooms",
         "server",
         "sessions",
@@ -81,6 +82,7 @@ class Person:
         self.operator = operator
         self.account: str | None = None
         self.on_behalf_of: str | None = None
+        self.registered: float | None = None
         self.since = now
         self.last_active = now
         self.away: str | None = None
@@ -104,7 +106,9 @@ class Person:
     @property
     def identity(self) -> Identity:
         """The identity by which bans cover this person."""
-        return Identity(self.name.key, self.effective_account, self.fingerprint, self.address)
+        return Identity(
+            self.name.key, self.effective_account, self.fingerprint, self.address, self.registered
+        )
 
     @property
     def effective_account(self) -> str | None:
@@ -314,7 +318,7 @@ class Room:
         self.invited.pop(person.name.key, None)
         if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
-                bans.drop(Target(Kind.NICK, person.name.key))
+                bans.forget_nick(person.name.key)
 
 
 @dataclass(slots=True, eq=False)

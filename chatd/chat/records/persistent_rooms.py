@@ -17,7 +17,7 @@ from typing import Any
 
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import PERSISTENT_ROOMS
-from chatd.chat.model.bans import Ban, Bans, Kind, Target
+from chatd.chat.model.bans import Ban, Bans, Kind, Mark, Target
 from chatd.chat.model.entities import Person, Room, Settings
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
@@ -66,12 +66,19 @@ class PersistentRooms:
         for kind, records in ((BAN, bans), (MUTE, mutes)):
             for key, value in records.items():
                 room_key, _, target = key.partition(" ")
-                ban = Ban.decoded(target, value)
-                if room_key in opened and not _is_of_guest_nick(ban):
-                    _bans(opened[room_key], kind).restore(ban)
-                else:
-                    self._store.put(kind, key, None)
+                self._restore_ban(kind, opened.get(room_key), key, Ban.decoded(target, value))
         self._store.drop_rooms_but([room.id for room in opened.values()])
+
+    def _restore_ban(self, kind: str, room: Room | None, key: str, ban: Ban) -> None:
+        """Restore a ban or a mute, without a generated nick, which may be another user's now."""
+        left = ban.with_marks(mark for mark in ban.marks if not _is_guest_nick(ban, mark))
+        if room is None or left is None:
+            self._store.put(kind, key, None)
+        elif left.target == ban.target:
+            _bans(room, kind).restore(left)
+        else:
+            self._store.put(kind, key, None)
+            _bans(room, kind).put(left)
 
     def apply_change(self, room: Room | None, key: str, value: str | None) -> None:
         """Apply the record of a room that another server has stored, or (None) dropped.
@@ -238,10 +245,10 @@ class PersistentRooms:
             self.changed(room)
 
 
-def _is_of_guest_nick(ban: Ban) -> bool:
-    """Whether it covers a generated nick, which may be another user's after a restart."""
-    target = ban.target
-    return ban.is_named and target.kind is Kind.NICK and target.value.startswith(GUEST)
+def _is_guest_nick(ban: Ban, mark: Mark) -> bool:
+    """Whether it is the generated nick of a user whom the ban named by another word."""
+    nick = mark.target
+    return ban.label != str(nick) and nick.kind is Kind.NICK and nick.value.startswith(GUEST)
 
 
 def _bans(room: Room, kind: str) -> Bans:

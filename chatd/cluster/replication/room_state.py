@@ -14,7 +14,7 @@ from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Role
 from chatd.chat.model import rules
-from chatd.chat.model.bans import Ban, Bans, Kind, read_target
+from chatd.chat.model.bans import Ban, Bans, Kind
 from chatd.chat.model.entities import Person, Room, Settings
 
 #: The shared tables of a room, or changes to them, in which None deletes an entry.
@@ -103,18 +103,22 @@ def _apply_ban(chat: Chat, room: Room, bans: Bans, target: str, value: str | Non
     Members here whom a new ban covers joined while it was set, and are kicked.
     """
     bans.apply_change(target, value)
-    if value is not None and bans is room.bans:
-        _kick_banned(chat, room, Ban.decoded(target, value))
-    read = read_target(target)
-    person = chat.people.get(read.value) if read is not None and read.kind is Kind.NICK else None
-    if value is not None and person is not None:
-        room.follow_nick(person)
+    if value is None:
+        return
+    ban = Ban.decoded(target, value)
+    if bans is room.bans:
+        _kick_banned(chat, room, ban)
+    for mark in ban.marks:
+        nick = mark.target.kind is Kind.NICK
+        person = chat.people.get(mark.target.value) if nick else None
+        if person is not None:
+            room.follow_nick(person)
 
 
 def _kick_banned(chat: Chat, room: Room, ban: Ban) -> None:
     by = chat.people.find(ban.by)
     for person in tuple(room.members):
-        covers = not person.server and ban.target.covers(person.identity)
+        covers = not person.server and ban.covers(person.identity, ban.made)
         if covers and rules.ban_of(room, person, ban.made) is not None:
             kick(chat, person, room, by, ban.reason, ban.made, ban)
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from chatd.chat.actions.moderation import removal
-from chatd.chat.actions.moderation.banning import find_target, matching, targets_of
+from chatd.chat.actions.moderation.targets import (
+    Coverage,
+    Spared,
+    coverage,
+    find_target,
+    matching,
+)
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
-from chatd.chat.model.bans import Ban, Kind, Target
+from chatd.chat.model.bans import Ban, Kind, Mark
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import Announce, Disconnect, Rename
 from chatd.chat.text import names
@@ -45,49 +51,51 @@ def kick(chat: Chat, by: Person, nick: str, reason: str, now: float) -> Person:
     return other
 
 
-def _choose_target(chat: Chat, named: Person) -> Target:
-    """Return the most reliable target for a ban of a person that covers no operator."""
-    *reliable, last = targets_of(named)
-    sparing = (
-        target for target in reliable if not any(other.operator for other in matching(chat, target))
-    )
-    return next(sparing, last)
-
-
-def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
+def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban, str, int]:
     """Ban a person, an account or a target from the server.
 
-    Return the ban, and how many people and connections it disconnects.  An operator's address may
-    be banned, since operators may enter from a banned address.  Other servers of a cluster
-    disconnect their own people when the record of the ban reaches them.
+    Return the ban, why it leaves out the person's address, if it does, and how many people and
+    connections it disconnects.  An operator's address may be banned, since operators may enter from
+    a banned address.  Other servers of a cluster disconnect their own people when the record of the
+    ban reaches them.
 
     :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
         ``too-many``.
     """
     found, label = find_target(chat, text)
-    if isinstance(found, Person):
-        _check_may_act_on(by, found)
-        target = _choose_target(chat, found)
-    else:
-        target = found
-        if target.kind is not Kind.ADDRESS:
-            for other in matching(chat, target):
-                _check_may_act_on(by, other)
     seconds, reason = split_duration(words)
     until = now + seconds if seconds is not None else None
-    new = Ban(target, label, by.nick, now, until, cut(reason, REASON_LENGTH))
+    if isinstance(found, Person):
+        _check_may_act_on(by, found)
+        covers = coverage(chat, found, until, now, Spared("an operator", _is_operator, {found}))
+    else:
+        if found.kind is not Kind.ADDRESS:
+            for other in matching(chat, found):
+                _check_may_act_on(by, other)
+        covers = Coverage((Mark(found, until),))
+    first, *others = covers.marks
+    reason = cut(reason, REASON_LENGTH)
+    new = Ban(first.target, label, by.nick, now, first.until, reason, tuple(others))
     bans = chat.access.bans
-    if not bans.has_room_for(target, now):
-        raise Refused(
-            "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
-        )
-    bans.put(new)
-    covered = str(target) if new.is_named else ""
+    if not bans.has_room_for(new.target, now):
+        raise _too_many_bans(chat)
+    bans.extend(new, now)
+    covered = ", ".join(str(mark.target) for mark in new.marks) if new.is_named else ""
     subject = f"{label} {term(now, until)}"
     chat.audit.add(now, by, "server ban", subject, reason=new.reason, covered=covered)
-    banned = [other for other in matching(chat, target) if not other.operator]
+    everyone = chat.people.everyone()
+    banned = [each for each in everyone if new.covers(each.identity, now) and not each.operator]
     remote = sum(map(chat.peers.is_remote, banned))
-    return new, removal.enforce_server_ban(chat, new, now) + remote
+    return new, covers.left_out, removal.enforce_server_ban(chat, new, now) + remote
+
+
+def _is_operator(person: Person) -> bool:
+    return person.operator
+
+
+def _too_many_bans(chat: Chat) -> Refused:
+    limit = chat.access.bans.limit
+    return Refused("too-many", f"This server has {limit} bans; /server unban somebody first.")
 
 
 def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Kicked, PutOut
-from chatd.chat.model.bans import Ban, Identity
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.bans import Ban, Identity, Mark
+from chatd.chat.model.entities import Person, Room, Session
 from chatd.chat.peers import CloseRoom, Kick
 
 
@@ -72,19 +72,32 @@ def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
 
     Operators may stay, even when they share a banned address.
     """
-    notice = PutOut(now, None, ban.by, ban.reason, True, ban.until)
-    here = [person for person in chat.people.here() if not person.operator]
-    banned = [person for person in here if ban.target.covers(person.identity)]
-    for person in banned:
-        disconnect(chat, person, notice)
-    connections = [
-        session
-        for person in here
-        for session in person.sessions
-        if ban.target.covers(Identity(address=session.address))
-    ]
-    for session in connections:  # from a banned address; their users may have others
-        chat.leave(session, ban.reason, now)
-        session.deliver(notice)
-        session.client.close()
-    return len(banned) + len(connections)
+    count = 0
+    for person in chat.people.here():
+        if person.operator:
+            continue
+        mark = ban.mark_of(person.identity, now)
+        if mark is not None:
+            disconnect(chat, person, _notice(ban, mark, now))
+            count += 1
+            continue
+        for session in tuple(person.sessions):  # their user may have others
+            count += _end_if_banned(chat, session, ban, now)
+    return count
+
+
+def _end_if_banned(chat: Chat, session: Session, ban: Ban, now: float) -> bool:
+    """End a connection if a ban covers its key or its address; return whether it does."""
+    registered = session.person.registered
+    identity = Identity(key=session.fingerprint, address=session.address, registered=registered)
+    mark = ban.mark_of(identity, now)
+    if mark is None:
+        return False
+    chat.leave(session, ban.reason, now)
+    session.deliver(_notice(ban, mark, now))
+    session.client.close()
+    return True
+
+
+def _notice(ban: Ban, mark: Mark, now: float) -> PutOut:
+    return PutOut(now, None, ban.by, ban.reason, True, mark.until)

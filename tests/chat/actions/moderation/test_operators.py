@@ -74,7 +74,7 @@ def test_a_banned_user_is_disconnected_told_why_and_may_not_return(
     assert server.chat.people.find("bob") is None
     assert op.sees() == [
         "-- bob left (spam)",
-        f"-- The ban of bob from this server covers {CAFE}, for 2 hours; 1 was disconnected.",
+        f"-- The ban of bob from this server covers the nick bob and {CAFE}, for 2 hours; 1 was disconnected.",
     ]
     server.now += 60
     sentence = "You are banned from this server for another 1 hour 59 minutes (spam)."
@@ -86,7 +86,7 @@ def test_a_banned_user_is_disconnected_told_why_and_may_not_return(
     op.types("/server bans")
     assert op.sees() == [
         "-- Banned from this server:",
-        f"   bob ({CAFE}), by op, for another 1 hour 59 minutes (spam)",
+        f"   bob (the nick bob and {CAFE}), by op, for another 1 hour 59 minutes (spam)",
     ]
     op.types("/server unban bob"), op.types("/server unban bob"), op.types("/server bans")
     assert op.sees() == [
@@ -141,7 +141,7 @@ def test_operators_are_neither_banned_nor_disconnected(server: Server, op: User)
     op.types("/server ban bob")
     assert last(op) == (
         "-- The ban of bob from this server covers the nick bob alone, for good; "
-        "1 was disconnected."
+        "1 was disconnected. Their address is left out: an operator has it too."
     )
     assert bob.client.closed
     op.types(f"/server ban {CAFE}")
