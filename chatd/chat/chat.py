@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 
 from chatd.chat.delivery.history import History
 from chatd.chat.delivery.posting import Posting
@@ -129,6 +130,10 @@ class Chat:
             self.authentication.owner_logged_in(account, visitor.address)
             if listens:  # at the end of the turn, so that it comes after the greeting
                 self._schedule(lambda: self.offline.deliver(account, session))
+        lock = self.access.lock(now)
+        if lock is not None and session.operator and listens:
+            notice = Notice(f"{lock.by} locked this server for guests{lock.rest(now)}.")
+            self._schedule(partial(self.deliver, session.person, notice))
         return session, remark
 
     async def load(self, now: float) -> None:

@@ -78,6 +78,8 @@ IGNORED = 100
 
 #: Invitations that one room remembers: so many of guests, and as many of accounts.
 ROOM_INVITATIONS = 200
+#: Voices that one room remembers: of guests and of accounts.
+ROOM_VOICES = 200
 #: Rooms that one user is invited into.
 INVITATIONS = 100
 
@@ -101,6 +103,9 @@ BAN_MARKS = 20
 #: Others here from the same address beyond which a ban of one person leaves their address out: a
 #: class or an office behind one router, not a handful of screens.
 SHARED_ADDRESS = 3
+
+#: People that one ban of those who came lately covers: a raid, not everybody.
+RAID_BANS = 500
 
 #: The longest ban or mute that is not for good: ten years.
 BAN_SECONDS = 3650 * 86400

@@ -35,6 +35,8 @@ def apply_change(
         if value is not None:
             ban = Ban.decoded(key, value)
             enforce_server_ban(chat, ban, max(now, ban.made))
+    elif kind == server_access.LOCK:
+        chat.access.apply_lock(key, value)
     elif kind == audit.KIND:
         chat.audit.apply_change(key, value)
     elif kind in (persistent_rooms.BAN, persistent_rooms.MUTE):

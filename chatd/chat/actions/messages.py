@@ -24,7 +24,7 @@ def say(
 
     ``acknowledge`` is called with the outcome, once the message is stored or has failed to be.
 
-    :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow`` or ``shouting``.
+    :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``no-voice``, ``slow``, ``shouting``.
     """
     room = room or session.room()
     person = session.person

@@ -124,6 +124,16 @@ def _deop(call: Call) -> None:
     members.give_role(call.chat, call.person, room, nick, Role.MEMBER, call.now)
 
 
+def _voice(call: Call) -> None:
+    nick, _ = call.split("NICK")
+    members.give_voice(call.chat, call.person, call.session.room(), nick, call.now)
+
+
+def _devoice(call: Call) -> None:
+    nick, _ = call.split("NICK")
+    members.take_voice(call.chat, call.person, call.session.room(), nick, call.now)
+
+
 def _audit(call: Call) -> None:
     count, name = AUDIT_SHOWN, ""
     for word in call.words.split():
@@ -176,6 +186,23 @@ COMMANDS = (
         least=Role.MODERATOR,
     ),
     Command("unmute", "NICK", "let somebody speak again", _unmute, least=Role.MODERATOR),
+    Command(
+        "voice",
+        "NICK",
+        "let somebody speak where not everyone may",
+        _voice,
+        least=Role.MODERATOR,
+        more="where /room speak is voices, or registered; an account has it for good, a guest "
+        "until they leave the server.",
+    ),
+    Command(
+        "devoice",
+        "NICK",
+        "take a voice away",
+        _devoice,
+        ("unvoice",),
+        least=Role.MODERATOR,
+    ),
     Command("op", "NICK", "make somebody a moderator of this room", _op, least=Role.OWNER),
     Command("deop", "NICK", "make a moderator a member again", _deop, least=Role.OWNER),
     Command(

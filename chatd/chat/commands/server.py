@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from chatd.chat.actions.moderation import operators
+from chatd.chat.actions.moderation import operators, raids
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.commands.moderating import ban_rows, covers, leaves_out
 from chatd.chat.events import Refused, Role
-from chatd.chat.text.durations import term
+from chatd.chat.text.durations import split_duration, term
 
+#: The word before a time in which people entered, or were banned.
+_LAST = "last"
 #: Runs a subcommand, given the first word after its name and the rest.
 _Run = Callable[[Call, str, str], Awaitable[None] | None]
 
@@ -19,7 +21,13 @@ def _kick(call: Call, nick: str, reason: str) -> None:
     call.answer(f"{other.nick} is disconnected.")
 
 
-def _ban(call: Call, target: str, words: str) -> None:
+def _ban(call: Call, target: str, words: str) -> Awaitable[None] | None:
+    last, _, more = words.partition(" ")
+    if last.lower() == _LAST:
+        seconds, more = split_duration(more)
+        if seconds is None:
+            raise _usage(call, f"ban {raids.EVERYONE}|NETWORK {_LAST} TIME [TIME] [REASON]")
+        return _ban_last(call, target, seconds, more)
     made, left_out, count = operators.ban(call.chat, call.person, target, words, call.now)
     how_long = term(call.now, made.until)
     out = "nobody here was" if not count else f"{count} {'was' if count == 1 else 'were'}"
@@ -28,9 +36,43 @@ def _ban(call: Call, target: str, words: str) -> None:
         f"{covers(made, call.person, call.now)}, {how_long}; {out} disconnected."
         + leaves_out(made, left_out)
     )
+    return None
 
 
-def _unban(call: Call, target: str, _: str) -> None:
+async def _ban_last(call: Call, target: str, seconds: float, words: str) -> None:
+    """Ban those who entered lately, once the operator has seen whom that covers."""
+    chat, by = call.chat, call.person
+    raid = raids.find_raid(chat, by, target, seconds, words, call.now)
+    call.list(*raids.preview(raid, call.now))
+    answer, now = await call.ask("Ban them? Type yes", secret=False)
+    if answer.strip().lower() != "yes":
+        raise Refused("cancelled", "Nobody was banned.")
+    operators.check_operator(by)
+    count = raids.ban_raid(chat, by, raid, now)
+    people = "1 person is" if len(raid.bans) == 1 else f"{len(raid.bans)} people are"
+    call.answer(
+        f"{people} banned from this server; {count} {'was' if count == 1 else 'were'} "
+        f"disconnected. /server unban {_LAST} TIME lifts all bans of that time."
+    )
+
+
+def _lock(call: Call, first: str, rest: str) -> None:
+    lock = raids.lock(call.chat, call.person, f"{first} {rest}".strip(), call.now)
+    ends = "" if lock.until is not None else "; /server unlock lets them in again"
+    call.answer(f"Guests may not enter this server now{lock.rest(call.now)}{ends}.")
+
+
+def _unlock(call: Call, _: str, __: str) -> None:
+    raids.unlock(call.chat, call.person, call.now)
+    call.answer("Guests may enter this server again.")
+
+
+def _unban(call: Call, target: str, words: str) -> None:
+    seconds, _ = split_duration(words) if target.lower() == _LAST else (None, "")
+    if seconds is not None:
+        count = operators.unban_since(call.chat, call.person, seconds, call.now)
+        call.answer(f"{count} {'ban is' if count == 1 else 'bans are'} lifted.")
+        return
     ended = operators.unban(call.chat, call.person, target, call.now)
     call.answer(f"{ended[0].label} may come into this server again.")
 
@@ -62,14 +104,17 @@ def _close(call: Call, name: str, reason: str) -> None:
 
 #: The subcommands: the function, the least number of words after the name, and the usage.
 _SUBCOMMANDS: dict[str, tuple[_Run, int, str]] = {
-    "ban": (_ban, 1, "TARGET [TIME] [REASON]"),
-    "unban": (_unban, 1, "TARGET"),
+    "ban": (_ban, 1, "TARGET [last TIME] [TIME] [REASON]"),
+    "unban": (_unban, 1, "TARGET|last TIME"),
     "bans": (_bans, 0, ""),
+    "lock": (_lock, 0, "[TIME] [REASON]"),
+    "unlock": (_unlock, 0, ""),
     "kick": (_kick, 1, "NICK [REASON]"),
     "rename": (_rename, 2, "NICK NEW"),
     "close": (_close, 1, "ROOM [REASON]"),
     "say": (_say, 1, "TEXT"),
     "stats": (_stats, 0, ""),
+    "status": (_stats, 0, ""),
 }
 
 

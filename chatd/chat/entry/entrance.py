@@ -122,8 +122,8 @@ class Entrance:
         rooms; a new one is in no room yet.  A session without ``listens`` is shown nothing.
 
         :param now: in seconds since the epoch.
-        :raises Refused: ``banned`` or ``not-invited``; with ``exactly`` also ``bad-nick`` or
-            ``nick-taken``.
+        :raises Refused: ``banned``, ``locked`` or ``not-invited``; with ``exactly`` also
+            ``bad-nick`` or ``nick-taken``.
         :raises Relayed: when another server, where the owner is, runs the connection.
         """
         await self._accounts.load()
@@ -169,7 +169,7 @@ class Entrance:
     def check_access(self, visitor: Visitor, now: float) -> None:
         """Check that a visitor may enter the server.
 
-        :raises Refused: ``banned`` or ``not-invited``.
+        :raises Refused: ``banned``, ``locked`` or ``not-invited``.
         """
         account = self._account_of(visitor)
         owner = account.name.key if account is not None else None

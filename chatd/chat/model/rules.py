@@ -117,13 +117,31 @@ def check_not_muted(room: Room, person: Person, now: float) -> None:
         raise Refused("muted", f"You are muted in {room}{how}; nobody was shown that.")
 
 
+def check_voice(room: Room, person: Person) -> None:
+    """Check that a person is one of those who may speak in the room.
+
+    :raises Refused: ``no-voice``.
+    """
+    speak = room.settings.speak
+    if speak == "everyone" or room.role_of(person) is not Role.MEMBER or room.has_voice(person):
+        return
+    if speak == "registered":
+        if person.effective_account is None:
+            sentence = f"Only users with an account may speak in {room}; /register makes you one."
+            raise Refused("no-voice", sentence)
+    else:
+        sentence = f"Only users with a voice may speak in {room}; a moderator can give you one."
+        raise Refused("no-voice", sentence)
+
+
 def check_speech(room: Room, person: Person, now: float) -> Member:
     """Return the membership of a person who may speak now.
 
-    :raises Refused: ``not-in-room``, ``muted`` or ``slow``.
+    :raises Refused: ``not-in-room``, ``muted``, ``no-voice`` or ``slow``.
     """
     member = check_membership(room, person)
     check_not_muted(room, person, now)
+    check_voice(room, person)
     if room.settings.slow and not outranks(room.role_of(person), Role.MEMBER):
         wait = member.last_said + room.settings.slow - now
         if wait > 0:
@@ -134,10 +152,11 @@ def check_speech(room: Room, person: Person, now: float) -> Member:
 def check_speech_from_outside(room: Room, person: Person, now: float) -> None:
     """Check that a person who is not a member may post into the room.
 
-    :raises Refused: as `check_entry`, ``muted`` or ``slow``.
+    :raises Refused: as `check_entry`, ``muted``, ``no-voice`` or ``slow``.
     """
     check_entry(room, person, now)
     check_not_muted(room, person, now)
+    check_voice(room, person)
     if room.settings.slow:
         raise Refused("slow", f"{room} is in slow mode; only who is in it may speak.")
 

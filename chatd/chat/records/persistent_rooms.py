@@ -4,7 +4,7 @@ A room is persistent when an owner with an account has made it so; the lobby alw
 is one record of the store, which is rewritten with every change; each ban and mute is another one.
 
 Some fields of a record have old names: ``keepers`` are `Room.roles`, ``guests`` are
-`Room.invited_accounts`.
+`Room.invited_accounts`.  Of `Room.voices` it has those of accounts.
 """
 
 from __future__ import annotations
@@ -117,6 +117,10 @@ class PersistentRooms:
         room.invited_accounts |= dict.fromkeys(
             account for account in invited if account not in old_invited
         )
+        old_voices, voices = before.get("voices", []), after.get("voices", [])
+        for voice in set(old_voices) - set(voices):
+            room.voices.pop(voice, None)
+        room.voices |= dict.fromkeys(voice for voice in voices if voice not in old_voices)
         self._count_owners(room)
         self._watch_bans(room)
 
@@ -134,6 +138,8 @@ class PersistentRooms:
             self._lobby.settings.topic = fields["topic"]
             self._lobby.settings.slow = fields["slow"]
             self._lobby.settings.history = fields["history"]
+            self._lobby.settings.speak = fields.get("speak", self._lobby.settings.speak)
+            self._lobby.voices = dict.fromkeys(fields.get("voices", ()))
             self._limit(self._lobby)
             if not fields["lasting"]:  # it was stored as the lobby, and closed as such
                 self._lobby.settings.private = fields["private"]
@@ -147,6 +153,7 @@ class PersistentRooms:
             setattr(room.settings, name, fields.get(name, getattr(room.settings, name)))
         room.roles = {account: Role(role) for account, role in fields["keepers"].items()}
         room.invited_accounts = dict.fromkeys(fields.get("guests", ()))
+        room.voices = dict.fromkeys(fields.get("voices", ()))
         self._last_records[key] = value
         self._count_owners(room)
         self._limit(room)
@@ -203,6 +210,7 @@ class PersistentRooms:
                 "name": room.name.shown,
                 "id": room.id,
                 "guests": [*room.invited_accounts],
+                "voices": [voice for voice in room.voices if voice.startswith("account:")],
                 **fields,
             }
             self._store.put(KIND, room.name.key, json.dumps(record))

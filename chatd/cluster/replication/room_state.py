@@ -21,7 +21,7 @@ from chatd.chat.model.entities import Person, Room, Settings
 Tables = dict[str, dict[str, Any]]
 #: The names of the tables, as servers send them to each other: ``keepers`` is `Room.roles`,
 #: ``invited`` is `Room.invited` (guests, by folded nick), ``guests`` is `Room.invited_accounts`.
-_TABLES = ("settings", "keepers", "bans", "mutes", "invited", "guests")
+_TABLES = ("settings", "keepers", "bans", "mutes", "invited", "guests", "voices")
 
 #: The state of a room that was just opened.
 FRESH: Tables = {**{table: {} for table in _TABLES}, "settings": asdict(Settings())}
@@ -36,6 +36,7 @@ def snapshot(room: Room) -> Tables:
         "mutes": room.mutes.encoded(),
         "invited": dict.fromkeys(room.invited, True),
         "guests": dict.fromkeys(room.invited_accounts, True),
+        "voices": dict.fromkeys(room.voices, True),
     }
 
 
@@ -81,6 +82,8 @@ def apply(chat: Chat, room: Room, changes: Tables) -> None:
         room.invited_accounts.pop(account, None)
         if is_invited:
             room.invited_accounts[account] = None
+    for voice, is_given in changes.get("voices", {}).items():
+        _apply_voice(chat, room, voice, is_given=bool(is_given))
 
 
 def role_of(value: str | None) -> Role:
@@ -121,6 +124,17 @@ def _kick_banned(chat: Chat, room: Room, ban: Ban) -> None:
         covers = not person.server and ban.covers(person.identity, ban.made)
         if covers and rules.ban_of(room, person, ban.made) is not None:
             kick(chat, person, room, by, ban.reason, ban.made, ban)
+
+
+def _apply_voice(chat: Chat, room: Room, voice: str, *, is_given: bool) -> None:
+    """Give or take a voice; that of a nick follows its person to another one."""
+    room.voices.pop(voice, None)
+    if is_given:
+        room.voices[voice] = None
+        kind, _, nick = voice.partition(":")
+        person = chat.people.get(nick) if kind == Kind.NICK.value else None
+        if person is not None:
+            room.follow_nick(person)
 
 
 def _apply_invitation(room: Room, key: str, person: Person | None, *, is_invited: bool) -> None:

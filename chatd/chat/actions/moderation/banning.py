@@ -45,10 +45,9 @@ def _moderators_covered(act: ModeratorAct, target: Target) -> Iterator[Person]:
 def _coverage(act: ModeratorAct, named: Person, until: float | None) -> Coverage:
     """Return what a ban of a person covers, but for what moderators of the room have too."""
     room = act.room
-    spared = Spared(
-        f"a moderator of {room}", lambda other: room.role_of(other) is not Role.MEMBER, {named}
-    )
-    return coverage(act.chat, named, until, act.now, spared)
+    spared = Spared(f"a moderator of {room}", lambda other: room.role_of(other) is not Role.MEMBER)
+    [covers] = coverage(act.chat, (named,), until, act.now, spared)
+    return covers
 
 
 def _check_may_ban(act: ModeratorAct, other: Person) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chatd.chat.actions.moderation import removal
 from chatd.chat.chat import Chat
-from chatd.chat.events import Invited, Refused, Role
+from chatd.chat.events import Invited, Refused, Role, RoomSet
 from chatd.chat.limits import NICK_LENGTH, REASON_LENGTH
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Room
@@ -43,6 +43,45 @@ def give_role(chat: Chat, by: Person, room: Room, nick: str, role: Role, now: fl
     command = "op" if role is Role.MODERATOR else "deop"
     chat.audit.add(now, by, command, other.nick, room=room)
     chat.give_role(other, room, role, by, now)
+
+
+def give_voice(chat: Chat, by: Person, room: Room, nick: str, now: float) -> None:
+    """Let a member speak where only some may (``/room speak``).
+
+    :raises Refused: as `member_to_act_on`, and ``no-change``.
+    """
+    other = member_to_act_on(chat, by, room, nick, Role.MODERATOR)
+    if room.has_voice(other):
+        raise Refused("no-change", f"{other.nick} has a voice in {room} already.")
+    room.give_voice(other)
+    _voice_changed(chat, by, room, other.nick, now, has_voice=True)
+
+
+def take_voice(chat: Chat, by: Person, room: Room, nick: str, now: float) -> None:
+    """Take away the voice of a member, or of an account whose owner is not here.
+
+    :raises Refused: as `member_to_act_on`, and ``no-change``.
+    """
+    rules.check_membership(room, by)
+    rules.check_role(room, by, Role.MODERATOR)
+    account = f"account:{fold(nick)}"
+    if account in room.voices and chat.people.find(nick) is None:
+        del room.voices[account]
+        shown = cut(nick, NICK_LENGTH)
+    else:
+        other = member_to_act_on(chat, by, room, nick, Role.MODERATOR)
+        shown = other.nick
+        if not room.take_voice(other):
+            raise Refused("no-change", f"{shown} has no voice in {room}.")
+    _voice_changed(chat, by, room, shown, now, has_voice=False)
+
+
+def _voice_changed(
+    chat: Chat, by: Person, room: Room, nick: str, now: float, *, has_voice: bool
+) -> None:
+    chat.persistent.changed(room)
+    chat.audit.add(now, by, "voice" if has_voice else "devoice", nick, room=room)
+    chat.post(room, RoomSet(now, by.nick, "voice", f"{nick} {'on' if has_voice else 'off'}"), by)
 
 
 def member_to_act_on(chat: Chat, by: Person, room: Room, nick: str, least: Role) -> Person:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chatd.chat.actions.moderation import removal
 from chatd.chat.actions.moderation.targets import (
     Coverage,
@@ -13,7 +15,7 @@ from chatd.chat.actions.moderation.targets import (
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
-from chatd.chat.model.bans import Ban, Kind, Mark
+from chatd.chat.model.bans import Ban, Kind, Mark, Target
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import Announce, Disconnect, Rename
 from chatd.chat.text import names
@@ -67,7 +69,7 @@ def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban,
     until = now + seconds if seconds is not None else None
     if isinstance(found, Person):
         _check_may_act_on(by, found)
-        covers = coverage(chat, found, until, now, Spared("an operator", _is_operator, {found}))
+        [covers] = coverage(chat, (found,), until, now, OPERATORS)
     else:
         if found.kind is not Kind.ADDRESS:
             for other in matching(chat, found):
@@ -76,10 +78,8 @@ def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban,
     first, *others = covers.marks
     reason = cut(reason, REASON_LENGTH)
     new = Ban(first.target, label, by.nick, now, first.until, reason, tuple(others))
-    bans = chat.access.bans
-    if not bans.has_room_for(new.target, now):
-        raise _too_many_bans(chat)
-    bans.extend(new, now)
+    check_bans_fit(chat, (new.target,), now)
+    chat.access.bans.extend(new, now)
     covered = ", ".join(str(mark.target) for mark in new.marks) if new.is_named else ""
     subject = f"{label} {term(now, until)}"
     chat.audit.add(now, by, "server ban", subject, reason=new.reason, covered=covered)
@@ -89,13 +89,20 @@ def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban,
     return new, covers.left_out, removal.enforce_server_ban(chat, new, now) + remote
 
 
-def _is_operator(person: Person) -> bool:
-    return person.operator
+#: Those whom no ban from the server covers.
+OPERATORS = Spared("an operator", lambda person: person.operator)
 
 
-def _too_many_bans(chat: Chat) -> Refused:
-    limit = chat.access.bans.limit
-    return Refused("too-many", f"This server has {limit} bans; /server unban somebody first.")
+def check_bans_fit(chat: Chat, targets: Iterable[Target], now: float) -> None:
+    """Check that bans of these targets fit into the bound.
+
+    :raises Refused: ``too-many``.
+    """
+    bans = chat.access.bans
+    if not bans.has_room_for_all(targets, now):
+        raise Refused(
+            "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
+        )
 
 
 def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
@@ -139,8 +146,30 @@ def statistics(chat: Chat, now: float) -> list[str]:
         f"connections {connections}{' on this server' * chat.peers.is_clustered}",
         f"rooms {len(chat.rooms)}, {persistent} of them lasting",
         f"bans {len(chat.access.bans)}",
+        *_locked(chat, now),
         f"open for {duration(now - since)}",
     ]
+
+
+def _locked(chat: Chat, now: float) -> list[str]:
+    """Return a line about the lock, if the server is locked for guests."""
+    lock = chat.access.lock(now)
+    return [f"locked for guests by {lock.by}{lock.rest(now)}"] if lock is not None else []
+
+
+def unban_since(chat: Chat, by: Person, seconds: float, now: float) -> int:
+    """Lift the bans from the server that were set during the last ``seconds``; return how many.
+
+    :raises Refused: ``no-change``.
+    """
+    bans = chat.access.bans
+    ended = [each for each in bans if now - each.made <= seconds]
+    if not ended:
+        raise Refused("no-change", f"Nobody was banned in the last {duration(seconds)}.")
+    for each in ended:
+        bans.drop(each.target)
+    chat.audit.add(now, by, "server unban", f"{len(ended)} of the last {duration(seconds)}")
+    return len(ended)
 
 
 async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> None:

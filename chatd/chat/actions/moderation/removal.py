@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from chatd.chat.chat import Chat
 from chatd.chat.events import Kicked, PutOut
-from chatd.chat.model.bans import Ban, Identity, Mark
+from chatd.chat.model.bans import Ban, Bans, Identity
 from chatd.chat.model.entities import Person, Room, Session
 from chatd.chat.peers import CloseRoom, Kick
 
@@ -27,7 +29,8 @@ def kick(
     if chat.peers.forward(other, by, Kick(room.name.key, reason, now, encoded)):
         return
     chat.remove_from_room(other, room)
-    if room.uninvite(other):
+    had_voice = room.take_voice(other)
+    if room.uninvite(other) or had_voice:
         chat.persistent.changed(room)
     by_nick, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
     chat.post(room, Kicked(now, other.nick, by_nick, reason, *term), by or other)
@@ -68,36 +71,40 @@ def disconnect(chat: Chat, person: Person, notice: PutOut) -> None:
 
 
 def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
-    """Disconnect the people and connections on this server that a ban covers; return how many.
+    """Disconnect the people and connections on this server that a ban covers; return how many."""
+    return enforce_server_bans(chat, (ban,), now)
+
+
+def enforce_server_bans(chat: Chat, bans: Collection[Ban], now: float) -> int:
+    """Disconnect the people and connections on this server that bans cover; return how many.
 
     Operators may stay, even when they share a banned address.
     """
+    made = Bans(len(bans))
+    for each in bans:
+        made.restore(each)
     count = 0
     for person in chat.people.here():
         if person.operator:
             continue
-        mark = ban.mark_of(person.identity, now)
-        if mark is not None:
-            disconnect(chat, person, _notice(ban, mark, now))
+        ban = made.covering(person.identity, now)
+        if ban is not None:
+            disconnect(chat, person, PutOut(now, None, ban.by, ban.reason, True, ban.until))
             count += 1
             continue
         for session in tuple(person.sessions):  # their user may have others
-            count += _end_if_banned(chat, session, ban, now)
+            count += _end_if_banned(chat, session, made, now)
     return count
 
 
-def _end_if_banned(chat: Chat, session: Session, ban: Ban, now: float) -> bool:
-    """End a connection if a ban covers its key or its address; return whether it does."""
+def _end_if_banned(chat: Chat, session: Session, bans: Bans, now: float) -> bool:
+    """End a connection if a ban covers its key or its address; return whether one does."""
     registered = session.person.registered
     identity = Identity(key=session.fingerprint, address=session.address, registered=registered)
-    mark = ban.mark_of(identity, now)
-    if mark is None:
+    ban = bans.covering(identity, now)
+    if ban is None:
         return False
     chat.leave(session, ban.reason, now)
-    session.deliver(_notice(ban, mark, now))
+    session.deliver(PutOut(now, None, ban.by, ban.reason, True, ban.until))
     session.client.close()
     return True
-
-
-def _notice(ban: Ban, mark: Mark, now: float) -> PutOut:
-    return PutOut(now, None, ban.by, ban.reason, True, mark.until)

@@ -14,7 +14,9 @@ from chatd.chat.text.sanitizing import cut
 #: The values of ``shouting``: shouted lines are delivered, refused, or get their sender kicked.
 SHOUTING = ("allow", "warn", "kick")
 #: The settings in the order in which /room shows them.
-SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
+SETTINGS = ("private", "topic", "slow", "shouting", "speak", "lasting", "history", "key")
+#: The values of ``speak``: who may speak beside those who look after the room.
+SPEAK = ("everyone", "registered", "voices")
 
 
 def set_topic(chat: Chat, by: Person, room: Room, text: str, now: float) -> None:
@@ -51,6 +53,10 @@ def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: flo
         if value not in SHOUTING:
             raise Refused("bad-setting", f"shouting is one of {', '.join(SHOUTING)}.")
         settings.shouting = value
+    elif name == "speak":
+        if value not in SPEAK:
+            raise Refused("bad-setting", f"speak is one of {', '.join(SPEAK)}.")
+        settings.speak = value
     elif name == "history":
         settings.history = read_limit(value)
         chat.history.limit(room)
