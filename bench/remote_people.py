@@ -63,7 +63,7 @@ class ServerPair:
         self.here, self.there = (ManualChat(bus) for bus in self._buses)
         self.cpu_seconds, self.bytes_sent, self.bytes_kept = 0.0, 0, 0
         for manual in (self.here, self.there):
-            manual.cluster.heartbeat(1.0)
+            manual.cluster.heartbeat(1.0, 1.0)
         self.deliver()
 
     def deliver(self) -> None:
@@ -110,8 +110,8 @@ def _heartbeat_ms(manual: ManualChat) -> float:
     longest = 0.0
     for _ in range(20):
         began = time.process_time()
-        manual.cluster.heartbeat(1.0)
-        manual.cluster.check_liveness(1.0)
+        manual.cluster.heartbeat(1.0, 1.0)
+        manual.cluster.check_liveness(1.0, 1.0)
         longest = max(longest, time.process_time() - began)
     return longest * 1e3
 

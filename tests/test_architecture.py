@@ -23,7 +23,7 @@ from tests import ROOT
 LAYERS = (
     ("chat.limits", "chat.events"),
     ("chat.text",),
-    ("chat.ratelimit", "chat.fanout", "chat.store", "chat.event_rows"),
+    ("chat.ratelimit", "chat.fanout", "chat.store", "chat.event_rows", "chat.believed_time"),
     ("chat.model",),
     ("chat.records", "chat.peers"),
     ("chat.delivery",),

@@ -33,12 +33,14 @@ from chatd.chat.events import (
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
 from chatd.chat.model import rules
 from chatd.chat.model.client import Client
-from chatd.chat.model.entities import Person, Room, Session
+from chatd.chat.model.entities import Actor, Person, Room, Session
 from chatd.chat.model.people import People
+from chatd.chat.model.unread import UnreadCounts
 from chatd.chat.options import DEFAULTS, Environment, Options
 from chatd.chat.peers import ALONE, Peers, SetRole
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog
+from chatd.chat.records.last_time import LastTime
 from chatd.chat.records.offline_messages import OfflineMessages
 from chatd.chat.records.persistent_rooms import PersistentRooms
 from chatd.chat.records.profiles import Profiles
@@ -62,6 +64,7 @@ class Chat:
         self.peers = peers
         self.people = People(on_displaced=peers.displaced)
         self.rooms: dict[str, Room] = {}
+        self.believed = environment.believed
         self._store = store
         self.history = History(store)
         self._shouting = options.shouting
@@ -83,6 +86,8 @@ class Chat:
         )
         self.profiles = Profiles(store, options.preferences)
         self.access = ServerAccess(store, options.allowed)
+        self.access.bans.believed = self.believed.at
+        self.last_time = LastTime(store, self.believed)
         self.audit = AuditLog(store, incarnation if peers.is_clustered else "")
         self.opened: float | None = None
         self.entrance = Entrance(
@@ -145,6 +150,7 @@ class Chat:
             self.profiles,
             self.access,
             self.audit,
+            self.last_time,
         )
         for part in records:
             await part.load()
@@ -172,6 +178,7 @@ class Chat:
             return
         session.detach()
         session.focus = None
+        session.unread = UnreadCounts()  # of the rooms of another person
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
@@ -225,6 +232,7 @@ class Chat:
         """
         for room in {**person.invited_into, **person.named_in_bans}:
             room.departed(person)
+        person.forget_references()
         if person.is_guest_nick:
             for other in person.ignored_by:
                 other.ignored.pop(person.name.key, None)
@@ -233,8 +241,12 @@ class Chat:
             if ignored is not None:
                 ignored.ignored_by.pop(person, None)
 
-    async def rename(self, person: Person, text: str, now: float) -> None:
+    async def rename(
+        self, person: Person, text: str, now: float, *, operator: bool = False
+    ) -> None:
         """Give a person another nick; users who share a room with them are shown it once.
+
+        An ``operator`` may take one that is banned.
 
         :raises Refused: ``bad-nick``, ``nick-taken``, ``banned`` or ``away``.
         """
@@ -242,7 +254,7 @@ class Chat:
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
         self.nicks.check_owner(name, person)
-        if not person.operator:
+        if not operator:
             self.access.check_nick(name.key, now)
         self.unacknowledged.check_reachable()
         if not await self.nicks.claim(name, person):
@@ -283,14 +295,14 @@ class Chat:
 
     # Rooms ----------------------------------------------------------------------------------------
 
-    def find_room(self, text: str, person: Person) -> Room:
-        """Return the room with a name that a person typed, if they may know of it.
+    def find_room(self, text: str, actor: Actor) -> Room:
+        """Return the room with a name that somebody typed, if they may know of it.
 
         :raises Refused: ``bad-room`` or ``no-such-room``.
         """
         name = names.room(text)
         room = self.rooms.get(name.key)
-        if room is None or not self.may_see(person, room):
+        if room is None or not self.may_see(actor, room):
             raise Refused("no-such-room", f"There is no room {name}; /rooms lists them.")
         return room
 
@@ -299,9 +311,10 @@ class Chat:
         room = self.rooms.get(names.room(shown).key)
         return room.number if room is not None else 0
 
-    def may_see(self, person: Person, room: Room) -> bool:
-        """Whether a person may know of a room, its members and its topic."""
-        if not room.settings.private or person in room.members or person.operator:
+    def may_see(self, actor: Actor, room: Room) -> bool:
+        """Whether somebody may know of a room, its members and its topic."""
+        person = actor.person
+        if not room.settings.private or person in room.members or actor.operator:
             return True
         return (
             person.effective_account in room.roles
@@ -330,7 +343,7 @@ class Chat:
                 self.persistent.make_persistent(room, person)
             self.peers.room_changed(room)
         else:
-            rules.check_entry(room, person, now, key)
+            rules.check_entry(room, session, now, key)
             role = room.roles.get(person.account or "", Role.MEMBER)
         room.add(person, role)
         person.rooms[name.key] = room
@@ -367,6 +380,7 @@ class Chat:
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
+        room.bans.believed = room.mutes.believed = self.believed.at
         self.rooms[name.key] = room
         return room
 
@@ -377,6 +391,9 @@ class Chat:
                 self.profiles.mark_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
+        read = self.detached.left_room(person, room)
+        if read is not None:
+            self.profiles.mark_read(person, {room: read})
         room.remove(person)
         del person.rooms[room.name.key]
         for session in person.sessions:
@@ -394,6 +411,7 @@ class Chat:
         self.posting.follow(room)
         if not (room.members or room.is_persistent):
             self.rooms.pop(room.name.key, None)
+            self.room_closed(room)
             self.peers.room_changed(room, closed=True)
             if self.peers.may_drop(room):  # else another server may have members, and messages
                 self._store.drop_room(room.id)
@@ -401,6 +419,11 @@ class Chat:
         successor = rules.successor(room)
         if successor is not None:
             self.give_role(successor, room, Role.OWNER, None, now)
+
+    def room_closed(self, room: Room) -> None:
+        """Let nothing refer to a room that is gone."""
+        room.closed()
+        self.posting.room_closed(room)
 
     def give_role(
         self, person: Person, room: Room, role: Role, by: Person | None, now: float

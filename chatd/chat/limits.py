@@ -174,8 +174,17 @@ SEARCH_SHOWN = 20
 SEARCH_PAGES = 1000
 SEARCH_WORDS = 16
 
-#: Events that the memory store scans for one search, newest first: some 20 ms, in which the server
-#: does nothing else.
+#: Searches in progress, and how many of them may be those of guests, so that accounts find room
+#: when many search.  One user has one in progress, an address a few: a household, not a flood.
+SEARCHES = 20
+SEARCHES_OF_GUESTS = 15
+SEARCHES_PER_ADDRESS = 3
+#: Seconds that a search in a file may take, where a hard one takes a tenth in a million messages;
+#: and seconds that it may have waited for others before it begins, after which users have given up.
+SEARCH_SECONDS = 2.0
+SEARCH_WAIT_SECONDS = 10.0
+
+#: Events that the memory store scans for one search, newest first: some 20 ms in all.
 SEARCHED_EVENTS = 10_000
 
 #: Seconds for which a session is kept after its connection is lost, and detached sessions that are
@@ -211,8 +220,8 @@ RESYNC_SECONDS = 10.0
 #: the others: two heartbeats have not been accepted.
 OUT_OF_TOUCH_SECONDS = 10.0
 
-#: Seconds between two liveness checks, which run every second, beyond which the clock of this
-#: machine was set, or this process stood still.
+#: Seconds between two liveness checks, which run every second, beyond which this process stood
+#: still, or its machine was suspended.
 CLOCK_JUMP_SECONDS = 10.0
 
 #: States of people and rooms in one message between servers, and its bytes: NATS takes 1 MB, of

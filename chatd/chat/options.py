@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from chatd.chat.believed_time import BelievedTime
 from chatd.chat.entry.passwords import PasswordChecker, PasswordHasher
 from chatd.chat.model.preferences import DEFAULT, Preferences
 from chatd.chat.records.server_access import AllowList, everybody
@@ -19,7 +20,7 @@ class Environment:
     epoch.  ``hasher`` hashes and checks passwords; ``checker``, if there is one, checks those of
     users from outside the chat.  ``incarnation`` is a word that differs after every restart, which
     makes message ids unique.  ``make_token`` makes a word that cannot be guessed; without it guests
-    are given no token.
+    are given no token.  ``believed`` is the time of day by which bans and mutes end.
     """
 
     schedule: Callable[[Callable[[], None]], object]
@@ -28,6 +29,7 @@ class Environment:
     incarnation: str = "0"
     make_token: Callable[[], str] | None = None
     checker: PasswordChecker | None = None
+    believed: BelievedTime = field(default_factory=BelievedTime)
 
 
 @dataclass(frozen=True, slots=True)

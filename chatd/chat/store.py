@@ -29,6 +29,16 @@ def unavailable() -> Refused:
     return Refused("away", "The cluster does not answer now; try again in a moment.")
 
 
+def too_slow() -> Refused:
+    """Return the refusal for a search that has used up its time."""
+    return Refused("too-slow", "The search took too long; try fewer or longer words.")
+
+
+def too_many_searches() -> Refused:
+    """Return the refusal for a search while many others are in progress."""
+    return Refused("busy", "Many people are searching now; try again in a moment.")
+
+
 class StoreObserver(Protocol):
     """The receiver of a store's notifications; called in the main thread."""
 
@@ -68,9 +78,12 @@ class Store(Protocol):
         """Stop delivering the room's events: it has no member here."""
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
-        """Return the last ``count`` events, oldest first; with a ``number``, those below it."""
+        """Return the last ``count`` events, oldest first; with a ``number``, those below it.
+
+        The last ``skip`` of them are left out first.
+        """
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
@@ -94,7 +107,11 @@ class Store(Protocol):
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return matches in some rooms, with room and number, the last stored first.
 
-        The first ``skip`` matches are left out, and at most ``count`` are returned.
+        The first ``skip`` matches are left out, and at most ``count`` are returned.  Searches delay
+        no other reading.
+
+        :raises Refused: ``too-slow`` when it takes too long, and ``busy`` when it has waited too
+            long for other searches; see `chatd.chat.limits.SEARCH_SECONDS`.
         """
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:

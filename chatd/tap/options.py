@@ -14,7 +14,6 @@ from typing import Any, ClassVar, TypeVar
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin, InvalidAuthType, makeChecker
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
@@ -31,7 +30,8 @@ from chatd.store.sqlite.files import data_folder
 from chatd.tap.worker import FIRST_SOCKET, Worker, read_worker, working_folder
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.allow_file import AllowFile
-from chatd.transport.net.shared_ports import Adopting, check_shared
+from chatd.transport.net import dual_stack
+from chatd.transport.net.shared_ports import KINDS, Adopting, check_shared
 from chatd.transport.ssh.keys.authorized_keys import AuthorizedKeysError, read_authorized_keys
 from chatd.transport.ssh.keys.host_key import HostKeyError, load_or_generate
 from chatd.transport.ways import AUTO, NAMES
@@ -47,16 +47,16 @@ _PORTS = range(65536)
 
 
 def _endpoint(text: str | None) -> str | None:
-    """Parse an endpoint description; digits alone are a TCP port."""
+    """Parse an endpoint description; digits alone are a TCP port of IPv6 and IPv4."""
     if text is None:
         return None
     if text.isascii() and text.isdigit():
-        text = f"tcp:{text}"
+        text = f"{dual_stack.KIND}:{text}"
     kind, _, rest = text.partition(":")
     port = rest.partition(":")[0].removeprefix("port=")
-    if kind in ("tcp", "tcp6") and port.lstrip("-").isdigit() and int(port) not in _PORTS:
+    if kind in KINDS and port.lstrip("-").isdigit() and int(port) not in _PORTS:
         raise ValueError(f"a port is a number from 0 to {_PORTS[-1]}, not {port}")
-    if text.startswith(("tcp:", "tcp6:")) and "backlog=" not in text:
+    if text.startswith(tuple(f"{kind}:" for kind in KINDS)) and "backlog=" not in text:
         text = f"{text}:backlog={BACKLOG}"
     return text
 
@@ -304,7 +304,7 @@ def _endpoint_of(description: str, worker: Worker, number: int) -> IStreamServer
         check_shared(description)
     opens: Any = Adopting(reactor, FIRST_SOCKET + number) if worker.is_worker else reactor
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(opens, description)
+        endpoint = dual_stack.server_endpoint(opens, description)
     except Exception as why:
         raise ValueError(f"{description} is no endpoint: {why}") from None
     return endpoint

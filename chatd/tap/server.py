@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatd.chat.believed_time import BelievedTime
 from chatd.chat.chat import Chat
 from chatd.chat.limits import DETACHED_SECONDS, HISTORY_EVENTS
 from chatd.chat.model.preferences import Preferences
@@ -33,6 +34,7 @@ from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
+from chatd.tap.reactor_clock import since_boot, use_monotonic_clock
 from chatd.tap.stop_once import StopOnce
 from chatd.tap.supervisor import make_supervisor
 from chatd.transport.gate.admission import Admission
@@ -41,6 +43,7 @@ from chatd.transport.host import Host
 from chatd.transport.net.descriptors import raise_descriptor_limit
 from chatd.transport.net.listening import Listening
 from chatd.transport.relay.streams import Streams
+from chatd.transport.services.clock_watch import ClockWatch
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.services.reactor import ReactorThread
@@ -67,6 +70,7 @@ def makeService(options: Options) -> IService:
     """Return the server that these options describe, or the supervisor of its processes."""
     from twisted.internet import reactor
 
+    use_monotonic_clock(reactor)
     if options["processes"].is_supervisor:
         service = MultiService()
         stop = StopOnce(reactor)
@@ -90,8 +94,9 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         shared = _nats_store(options, ReactorThread(reactor))
         StoreService(partial(_begin_cluster, shared)).setServiceParent(server)
         cluster = Cluster(shared.bus, lambda step: clock.callLater(0, step))
-    store = store or shared or _store(options, reactor, server)
-    chat = _chat(options, reactor, server, store, cluster)
+    believed = BelievedTime(since_boot)
+    store = store or shared or _store(options, reactor, server, believed)
+    chat = _chat(options, reactor, server, store, cluster, believed)
     if cluster is not None:
         streams = Streams(chat, cluster, clock, secrets.token_hex(8))
         cluster.start(chat, streams)
@@ -107,8 +112,10 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)
     if cluster is not None and shared is not None:
-        Lease(chat, cluster, shared, clock, time.time, admission).setServiceParent(server)
+        lease = Lease(chat, cluster, shared, clock, time.time, since_boot, admission)
+        lease.setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
+    ClockWatch(chat, clock, time.time).setServiceParent(server)
     Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
     if options["processes"].is_worker:
@@ -117,7 +124,12 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
 
 
 def _chat(
-    options: Options, reactor: Any, server: MultiService, store: Store, cluster: Cluster | None
+    options: Options,
+    reactor: Any,
+    server: MultiService,
+    store: Store,
+    cluster: Cluster | None,
+    believed: BelievedTime,
 ) -> Chat:
     """Return the chat of a server, which loads its records once the store has started."""
     clock: IReactorTime = IReactorTime(reactor)
@@ -130,6 +142,7 @@ def _chat(
         incarnation=secrets.token_hex(8),
         make_token=_token,
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
+        believed=believed,
     )
     chosen = ChatOptions(
         lobby=options["lobby"],
@@ -189,13 +202,13 @@ def _begin_cluster(store: NatsStore) -> None:
         raise SystemExit(f"chatd cannot use the cluster: {why}.") from None
 
 
-def _store(options: Options, reactor: Any, server: MultiService) -> Store:
+def _store(options: Options, reactor: Any, server: MultiService, believed: BelievedTime) -> Store:
     """Return the store that the options choose; it starts and ends with the server."""
     history, main_thread = options["history"], ReactorThread(reactor)
     store = SqliteStore(
         options["data"] / DATABASE,
         main_thread,
-        time.time,
+        lambda: believed.at(time.time()),
         days=history if isinstance(history, float) else None,
         power=options["durability"] == "power",
     )
@@ -204,6 +217,8 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     try:
         store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
         change_owner(options["data"], twistd.get("uid"), twistd.get("gid"))
+        if store.newest is not None:
+            believed.saw(store.newest)
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     StoreService(store.begin).setServiceParent(server)

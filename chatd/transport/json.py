@@ -224,22 +224,22 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
                 joined = self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
             case requests.Leave(room=room, id=given):
-                where = self.host.chat.find_room(room, session.person)
+                where = self.host.chat.find_room(room, session)
                 self.host.chat.part(session.person, where, "", self.host.now())
                 self._answer(given, room=where.name.shown)
             case requests.History():
                 await self._history(session, asked)
             case requests.Users(room=room, id=given):
-                where = self.host.chat.find_room(room, session.person)
+                where = self.host.chat.find_room(room, session)
                 count, users = len(where.members), _users(where, self.host.now())
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case requests.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
-                set_topic(self.host.chat, session.person, where, topic, self.host.now())
+                set_topic(self.host.chat, session, where, topic, self.host.now())
                 self._answer(given, room=where.name.shown)
 
     def _room(self, session: Session, room: str | None) -> Room:
-        return self.host.chat.find_room(room, session.person) if room else session.room()
+        return self.host.chat.find_room(room, session) if room else session.room()
 
     async def _enter(self, who: requests.Username) -> None:
         if self.session is not None:
@@ -341,7 +341,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         say(self.host.chat, session, text, now, room=where, acknowledge=acknowledge)
 
     async def _history(self, session: Session, asked: requests.History) -> None:
-        where = self.host.chat.find_room(asked.room, session.person)
+        where = self.host.chat.find_room(asked.room, session)
         rules.check_membership(where, session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
         count = max(1, min(count, HISTORY_SHOWN_AT_MOST))

@@ -78,16 +78,19 @@ class JoinIds:
 
     student_id: str = "0"
     kill: Callable[[], None] | None = None
-    joined: dict[int, tuple[TcdConversation, Room]] = field(default_factory=dict)
+    joined: dict[int, tuple[TcdConversation, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Membership:
-    """A room that a connection is or was in: its JOIN_ID is kept for a repeated LEAVE."""
+    """A room that a connection is or was in, by its folded name and its ROOM_REF.
 
-    room: Room
+    The room may be gone; its JOIN_ID is kept for a repeated LEAVE.
+    """
+
+    key: str
+    ref: int
     join_id: int
-    left: bool = False
 
 
 def _without_blanks(text: str) -> str:
@@ -223,18 +226,25 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         membership = self.membership(room.number)
         if membership is None:
             self._forget_memberships()
-            membership = _Membership(room, secrets.randbelow(2**63 - 1) + 1)
+            join_id = secrets.randbelow(2**63 - 1) + 1
+            membership = _Membership(room.name.key, room.number, join_id)
             self._memberships[room.number] = membership
-            self._join_ids.joined[membership.join_id] = (self, room)
-        membership.left = False
+            self._join_ids.joined[join_id] = (self, room.number)
         return membership
+
+    def joined_room(self, membership: _Membership) -> Room | None:
+        """Return the room of a membership, if this connection is still in it."""
+        room = self.host.chat.rooms.get(membership.key)
+        if room is None or room.number != membership.ref or self.session is None:
+            return None
+        return room if self.session.person in room.members else None
 
     def _forget_memberships(self) -> None:
         """Forget rooms that were left long ago: a repeated LEAVE is no longer answered."""
         for number, membership in list(self._memberships.items()):
             if len(self._memberships) < MEMBERSHIPS:
                 return
-            if membership.left:
+            if self.joined_room(membership) is None:
                 del self._memberships[number]
                 self._join_ids.joined.pop(membership.join_id, None)
 
@@ -246,8 +256,8 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         membership = self.membership(ref)
         if membership is not None:
             return self, membership
-        other, room = self._join_ids.joined.get(join_id, (None, None))
-        if other is not None and room is not None and room.number == ref:
+        other, joined = self._join_ids.joined.get(join_id, (None, 0))
+        if other is not None and joined == ref:
             session = other.session
             if session is not None and session.person.name.key == fold(_without_blanks(nick)):
                 membership = other.membership(ref)
@@ -263,22 +273,23 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         speaker, membership = self._find(request.ref, request.join_id, request.nick)
         session = speaker.session
         assert session is not None  # a connection with a membership has entered
-        room, person = membership.room, session.person
-        if person in room.members:
+        room, person = speaker.joined_room(membership), session.person
+        if room is not None:
             room.audience.catch_up(session)
         self.write(answers.left(request.ref, request.join_id))
-        if person in room.members:
+        if room is not None:
             self.host.chat.part(person, room, "", self.host.now())
             text = f"{person.nick} has left this chatroom."
             speaker.write(answers.chat(room.number, person.nick, text))
-        membership.left = True
 
     def _say(self, request: requests.Say) -> None:
         speaker, membership = self._find(request.ref, request.join_id, request.nick)
         session = speaker.session
         assert session is not None  # a connection with a membership has entered
-        text = "\n".join(request.lines)
-        say(self.host.chat, session, text, self.host.now(), room=membership.room)
+        room = speaker.joined_room(membership)
+        if room is None:
+            raise Refused("not-in-room", "You are not in that room.")
+        say(self.host.chat, session, "\n".join(request.lines), self.host.now(), room=room)
 
     def _disconnect(self) -> None:
         session = self.session

@@ -31,10 +31,11 @@ from chatd.chat.commands import COMMANDS, Command
 from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.options import Environment, Options
+from chatd.chat.text.blocks import BLOCK_LINES
 from chatd.chat.text.names import RESERVED
 from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
-from chatd.terminal.editor.paste import BLOCK_LINES, question
+from chatd.terminal.editor.paste import question
 from chatd.transport import tcd
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
@@ -671,6 +672,10 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "HISTORY_SHOWN": f"{limits.HISTORY_SHOWN}",
         "HISTORY_SHOWN_AT_MOST": f"{limits.HISTORY_SHOWN_AT_MOST}",
         "ROOM_HISTORY": f"{limits.ROOM_HISTORY}",
+        "SEARCHES": f"{limits.SEARCHES}",
+        "SEARCHES_OF_GUESTS": f"{limits.SEARCHES_OF_GUESTS}",
+        "SEARCHES_PER_ADDRESS": f"{limits.SEARCHES_PER_ADDRESS}",
+        "SEARCH_SECONDS": f"{limits.SEARCH_SECONDS:g} seconds",
         "EDIT_SECONDS": f"{limits.EDIT_SECONDS} seconds",
         "LISTED": f"{limits.LISTED}",
         "COMPLETION_CANDIDATES": f"{limits.COMPLETION_CANDIDATES}",

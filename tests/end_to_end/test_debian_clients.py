@@ -506,6 +506,27 @@ def test_without_a_key_no_question_is_asked(
     assert b"assword" not in ended.stdout + ended.stderr
 
 
+def test_openssh_without_a_key_in_a_script_is_a_guest(start: Starter, tmp_path: Path) -> None:
+    batch = ("-o", "BatchMode=yes", "-o", "IdentityFile=none")
+    ended = run(start.ssh("deploy+guest", *batch, command="say lobby 'release 7'"), tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    refused = run(start.ssh("deploy", *batch, command="who"), tmp_path)
+    assert b"Permission denied (publickey,keyboard-interactive,password)." in refused.stderr
+
+
+def test_a_client_that_knows_only_passwords_is_a_guest_with_any(
+    start: Starter, tmux: Tmux, tmp_path: Path
+) -> None:
+    no_questions = ("-o", "KbdInteractiveAuthentication=no", "-o", "IdentityFile=none")
+    ada = tmux.open("ada", start.ssh("ada", *no_questions))
+    ada.shows_somewhere("ada@127.0.0.1's password:")
+    ada.says("anything")
+    ada.shows_somewhere("-- You are ada in lobby")
+    plink = run(start.plink("bob", "-batch", "-T", "-pw", "x", command="who"), tmp_path)
+    assert plink.returncode == 0, plink.stderr
+    assert b"ada" in plink.stdout
+
+
 def test_the_host_key_that_openssh_knows_survives_a_restart(client: Client, tmp_path: Path) -> None:
     port = None
     for _start in range(2):

@@ -9,6 +9,7 @@ from random import Random, SystemRandom
 
 import pytest
 
+from chatd.chat.believed_time import TRIAL_SECONDS, BelievedTime
 from chatd.chat.events import Joined, RoomEvent, Said
 from chatd.chat.store import NotStoredError
 from chatd.chat.text.query import SearchQuery
@@ -110,6 +111,56 @@ def test_messages_that_are_too_old_are_dropped_and_not_found_any_more(
     store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
     turn.run_until(lambda: observer.stored_in["lobby"][-1][0] == "next")
     assert observer.stored_in["lobby"][-1][1] == old + 3, "numbers go on"
+    wait_for(store.close())
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_is_400_days_ahead_deletes_nothing_until_it_has_stood_for_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
+    today, elapsed, turn = 100 * DAY, 0.0, TestMainThread()
+    looks: list[float] = []
+
+    def start() -> tuple[SqliteStore, BelievedTime]:
+        believed = BelievedTime(lambda: elapsed)
+
+        def now() -> float:
+            looks.append(today)
+            return believed.at(today)
+
+        store = SqliteStore(tmp_path / "chatd.db", turn, now, days=10)
+        store.prepare()
+        if store.newest is not None:
+            believed.saw(store.newest)
+        store.begin()
+        store.open(RecordingObserver())
+        return store, believed
+
+    def is_tidied_twice() -> bool:
+        return len(looks) > before + 1
+
+    store, believed = start()
+    believed.check(today)
+    for number in range(3):
+        store.post("lobby", str(number), Said(today, "ada", f"word {number}"))
+    assert kept(store) == [1, 2, 3]
+    if restarted:
+        wait_for(store.close())
+    today += 400 * DAY
+    if restarted:
+        store, believed = start()
+    for passed in (0.0, TRIAL_SECONDS - 1):
+        elapsed, before = elapsed + passed, len(looks)
+        today += passed
+        believed.check(today)
+        while not is_tidied_twice():
+            pass  # the store's thread looks once in a hundredth of a second
+        assert kept(store) == [1, 2, 3]
+    elapsed, today = elapsed + 1, today + 1
+    believed.check(today)
+    while kept(store):
+        pass
     wait_for(store.close())
 
 

@@ -39,7 +39,7 @@ def test_the_first_none_request_is_answered_with_the_methods() -> None:
     peer.try_none()
     [(number, payload)] = peer.take()
     assert number == AUTH_FAILURE
-    assert payload == string(b"publickey,keyboard-interactive") + b"\0"
+    assert payload == string(b"publickey,keyboard-interactive,password") + b"\0"
     peer.try_none()
     assert peer.numbers() == [AUTH_SUCCESS]
     [client] = peer.server.peers
@@ -108,13 +108,30 @@ def test_an_invalid_key_is_only_a_failed_attempt() -> None:
         assert peer.numbers() == [AUTH_FAILURE]
 
 
-def test_password_authentication_is_not_offered() -> None:
+@pytest.mark.parametrize("password", [b"", b"secret", b"\xff" * 1000])
+def test_a_client_that_knows_only_passwords_logs_in_with_any_as_a_guest(password: bytes) -> None:
     peer = before_login()
-    method = string(b"password") + b"\0" + string(b"secret")
+    method = string(b"password") + b"\0" + string(password)
     peer.send(AUTH_REQUEST, string(b"ann") + string(b"ssh-connection") + method)
-    [(number, payload)] = peer.take()
-    assert number == AUTH_FAILURE
-    assert b"password" not in payload
+    assert peer.numbers() == [AUTH_SUCCESS]
+    [client] = peer.server.peers
+    assert (client.user, client.key) == ("ann", None)
+
+
+@pytest.mark.parametrize("user", [b"deploy+guest", b"+guest", b"deploy+plain+guest"])
+def test_a_user_name_that_asks_for_a_guest_is_admitted_by_none(user: bytes) -> None:
+    peer = before_login()
+    peer.try_none(user)
+    assert peer.numbers() == [AUTH_SUCCESS]
+    [client] = peer.server.peers
+    assert (client.user, client.key) == (user.decode(), None)
+
+
+@pytest.mark.parametrize("user", [b"guest", b"deploy+guests", b"deploy+plain", b"deploy"])
+def test_every_other_user_name_may_still_offer_a_key(user: bytes) -> None:
+    peer = before_login()
+    peer.try_none(user)
+    assert peer.numbers() == [AUTH_FAILURE]
 
 
 @pytest.mark.parametrize("again", [False, True])

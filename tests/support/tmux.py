@@ -58,15 +58,16 @@ class Tmux:
     def open(
         self, name: str, program: Sequence[str], columns: int = 80, rows: int = 24
     ) -> "Screen":
-        """Run a program on a screen of its own, which stays when it has ended."""
+        """Run a program on a screen of its own, which stays when it has ended.
+
+        Its shell stays too: tmux 3.3 now and then loses the last output of a pane that ends.
+        """
         size = ("-x", str(columns), "-y", str(rows))
         # tmux 3.3 loses the status of a program now and then, so a shell writes it to a file.
         status = shlex.quote(str(self.status_of(name)))
-        shell = f"{shlex.join(program)}; echo $? >{status}.new; mv {status}.new {status}"
-        self.run(
-            *("start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";"),
-            *("new-session", "-d", "-s", name, *size, "--", "sh", "-c", shell),
-        )
+        ended = f"echo $? >{status}.new; mv {status}.new {status}; exec sleep {PATIENCE * 10}"
+        shell = f"{shlex.join(program)}; {ended}"
+        self.run("new-session", "-d", "-s", name, *size, "--", "sh", "-c", shell)
         return Screen(self, name)
 
     def status_of(self, name: str) -> Path:
@@ -134,17 +135,19 @@ class Screen:
             if kept.exists():
                 return int(kept.read_text())
             time.sleep(POLL_SECONDS)
-        raise AssertionError(f"{self.name} has not ended:\n{self._shown()}")
+        raise AssertionError(f"{self.name} has not ended but {self._shown()}")
 
     def _wait(self, holds: Callable[[list[str]], bool], expected: str) -> None:
         end = time.monotonic() + PATIENCE
         while not holds(self.rows()):
             if time.monotonic() > end:
-                raise AssertionError(f"{self.name} does not {expected} but shows\n{self._shown()}")
+                raise AssertionError(f"{self.name} does not {expected} but {self._shown()}")
             time.sleep(POLL_SECONDS)
 
     def _shown(self) -> str:
-        return "\n".join(self.rows())
+        status = self._tmux.status_of(self.name)
+        ended = f"has ended with {status.read_text().strip()} and " if status.exists() else ""
+        return "\n".join([f"{ended}shows", *self.rows()])
 
 
 def environment(home: Path) -> dict[str, str]:

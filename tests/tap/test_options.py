@@ -34,7 +34,9 @@ from chatd.tap.stop_once import StopOnce
 from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Worker
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
+from chatd.transport.net.dual_stack import DualStackEndpoint
 from chatd.transport.net.listening import Listening
+from chatd.transport.services.clock_watch import ClockWatch
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
@@ -79,7 +81,7 @@ def refused(*words: str) -> str:
 
 def test_no_option_is_required(home: Path) -> None:
     options = parsed()
-    assert options["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
+    assert options["listen"] == [("auto", f"dual:1134:backlog={BACKLOG}")]
     assert options["lobby"] == "lobby"
     assert options["motd"] == ()
     assert options["shouting"] == "allow"
@@ -105,12 +107,13 @@ def test_every_option_is_tested_here() -> None:
 @pytest.mark.parametrize(
     ("text", "endpoint"),
     [
-        ("2222", f"tcp:2222:backlog={BACKLOG}"),
-        ("0", f"tcp:0:backlog={BACKLOG}"),
-        ("65535", f"tcp:65535:backlog={BACKLOG}"),
+        ("2222", f"dual:2222:backlog={BACKLOG}"),
+        ("0", f"dual:0:backlog={BACKLOG}"),
+        ("65535", f"dual:65535:backlog={BACKLOG}"),
         ("tcp:2222", f"tcp:2222:backlog={BACKLOG}"),
         ("tcp:2222:interface=127.0.0.1", f"tcp:2222:interface=127.0.0.1:backlog={BACKLOG}"),
         ("tcp6:2222", f"tcp6:2222:backlog={BACKLOG}"),
+        ("dual:2222:backlog=5", "dual:2222:backlog=5"),
         ("tcp:2222:backlog=5", "tcp:2222:backlog=5"),
         ("unix:/run/chatd", "unix:/run/chatd"),
     ],
@@ -122,10 +125,14 @@ def test_a_port_is_a_number_or_an_endpoint(text: str, endpoint: str) -> None:
 
 
 def test_endpoints_are_checked_while_parsing() -> None:
-    options = parsed("--port", "1", "--listen", "ssh=tcp6:2", "--listen", "line=unix:/run/chatd")
+    options = parsed(
+        *("--port", "1", "--listen", "telnet=tcp:3"),
+        *("--listen", "ssh=tcp6:2", "--listen", "line=unix:/run/chatd"),
+    )
     ways = [(way, type(endpoint)) for way, endpoint in options["endpoints"]]
     assert ways == [
-        ("auto", TCP4ServerEndpoint),
+        ("auto", DualStackEndpoint),
+        ("telnet", TCP4ServerEndpoint),
         ("ssh", TCP6ServerEndpoint),
         ("line", UNIXServerEndpoint),
     ]
@@ -138,7 +145,7 @@ def test_with_listen_alone_the_default_port_is_not_opened() -> None:
 
 def test_the_options_of_one_command_line_are_not_those_of_the_next() -> None:
     parsed("--listen", "ssh=22", "--proxy-from", "10.0.0.0/8")
-    assert parsed()["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
+    assert parsed()["listen"] == [("auto", f"dual:1134:backlog={BACKLOG}")]
     assert parsed()["proxy-from"] == []
 
 
@@ -158,6 +165,9 @@ def test_a_number_outside_the_ports_is_refused(port: str) -> None:
         "tcp:",
         "tcp:http",
         "tcp:1:backlog=x",
+        "dual:",
+        "dual:1:interface=127.0.0.1",
+        "dual:1:backlog=x",
         "unix:/run/chatd:mode=x",
         "haproxy:nosuch:1",
         pytest.param("tcp"),
@@ -475,6 +485,7 @@ OF_A_CLUSTER = [
     StoreService,
     Lease,
     UnacknowledgedCheck,
+    ClockWatch,
     Shutdown,
     Listening,
 ]
@@ -556,6 +567,7 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        ClockWatch,
         Shutdown,
         Listening,
     ]
@@ -661,6 +673,7 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        ClockWatch,
         Shutdown,
     ] + [Listening] * 3
     server.startService()

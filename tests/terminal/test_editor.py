@@ -21,7 +21,7 @@ from chatd.terminal.editor.editor import (
 )
 from chatd.terminal.editor.history import HISTORY_CHARACTERS, HISTORY_LINES
 from chatd.terminal.editor.keys import Key, Keys, Paste, Text
-from chatd.terminal.editor.paste import BLOCK_LINES, blocks
+from chatd.terminal.editor.paste import messages
 from chatd.terminal.editor.search import QUERY_CHARACTERS
 from chatd.terminal.editor.undo import UNDO_CHARACTERS, UNDO_STEPS
 from chatd.terminal.text.graphemes import boundary_from
@@ -737,33 +737,15 @@ def test_a_pasted_line_that_does_not_fit_is_truncated() -> None:
     assert editor().press(Paste("x" * (LINE_BYTES + 1), False)) == [Full()]
 
 
-def test_a_block_is_bounded_and_the_rest_goes_into_the_next_one() -> None:
-    assert blocks(["one", "", "two"]) == ["one\n\ntwo"]
-    many = [f"{number}" for number in range(BLOCK_LINES + 1)]
-    assert blocks(many[:-1]) == ["\n".join(many[:-1])]
-    assert blocks(many) == ["\n".join(many[:-1]), many[-1]]
-    half = "x" * (LINE_BYTES // 2 - 1)
-    assert blocks([half, half]) == [f"{half}\n{half}"]
-    assert blocks([half, half + "x"]) == [half, half + "x"]
-
-
-@pytest.mark.parametrize("character", ["x", "é", "日", "\U0001f600"])
-def test_an_overlong_line_of_a_block_is_split(character: str) -> None:
-    pasted = character * (3 * LINE_BYTES // len(character.encode()))
-    found = blocks(["one", pasted, "two"])
-    assert all(len(block.encode()) <= LINE_BYTES for block in found)
-    assert "".join(found).replace("\n", "") == f"one{pasted}two"
-
-
 def test_a_pasted_slash_is_escaped() -> None:
-    assert blocks(["/quit", "/quit"]) == ["//quit\n/quit"]
-    assert blocks([" ", ""]) == []
+    assert messages(["/quit", "/quit"]) == ["//quit\n/quit"]
+    assert messages([" ", ""]) == []
 
 
 def test_a_paste_is_sanitized() -> None:
     line = editor()
-    line.press(Paste("a\tb\u202ec\u2028d", False))
-    assert line.text == "a bcd"
+    line.press(Paste("a\tb\u202ec\x1b", False))
+    assert line.text == "a bc"
 
 
 # Any keys ---------------------------------------------------------------------------------------

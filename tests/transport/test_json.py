@@ -295,7 +295,8 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
     root = server.enters("root")
     person = server.chat.people.find("root")
     assert person is not None
-    person.operator = True
+    person.sessions[0].operator = True
+    person.sessions_changed()
     first, bot = Program(server, "ada"), Program(server, "bot", version=2)
     root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.receives()
     time = bot.receives()

@@ -309,7 +309,8 @@ def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
     root, ada = server.enters("root"), Client(server, "ada")
     person = server.chat.people.find("root")
     assert person is not None
-    person.operator = True
+    person.sessions[0].operator = True
+    person.sessions_changed()
     root.sends(b"/join hall\n/join attic\n/room key sesame\n")
     assert ada.joins("attic") == (
         "ERROR_CODE: 11\n"

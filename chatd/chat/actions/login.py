@@ -7,7 +7,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Identity
-from chatd.chat.model.entities import Person, Session
+from chatd.chat.model.entities import Outsider, Person, Session
 from chatd.chat.records.accounts import Account
 
 
@@ -84,7 +84,7 @@ async def _join_owner(chat: Chat, session: Session, owner: Person, now: float) -
 def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
     """Remove a new owner from rooms from which the account is banned, though the guest was not."""
     for room in tuple(person.rooms.values()):
-        ban = rules.ban_of(room, person, now)
+        ban = rules.ban_of(room, Outsider(person, person.operator), now)
         if ban is not None:
             kick(chat, person, room, None, ban.reason, now, ban)
 

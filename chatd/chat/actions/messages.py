@@ -28,7 +28,7 @@ def say(
     """
     room = room or session.room()
     person = session.person
-    member = rules.check_speech(room, person, now)
+    member = rules.check_speech(room, session, now)
     if rules.is_too_loud(room, text):
         refuse_shouting(chat, person, member, room, now)
         return
@@ -45,7 +45,7 @@ def post_without_joining(
     :raises Refused: as `chatd.chat.model.rules.check_speech_from_outside`, or ``shouting``.
     """
     person = session.person
-    rules.check_speech_from_outside(room, person, now)
+    rules.check_speech_from_outside(room, session, now)
     _check_loudness(room, text)
     person.last_active = now
     said = Said(now, person.nick, text)
@@ -63,7 +63,7 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
     if not person.rooms:
         raise Refused("no-room", "You are in no room; /join ROOM takes you into one.")
     for room in person.rooms.values():
-        rules.check_speech(room, person, now)
+        rules.check_speech(room, session, now)
         _check_loudness(room, text)
     recipients = {other for room in person.rooms.values() for other in room.members}
     person.last_active = now

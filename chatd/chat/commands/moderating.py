@@ -13,7 +13,7 @@ from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, Target
-from chatd.chat.model.entities import Person
+from chatd.chat.model.entities import Actor
 from chatd.chat.records.audit import AuditEntry
 from chatd.chat.text.durations import term
 
@@ -26,18 +26,18 @@ _TARGETS = (
 
 def _kick(call: Call) -> None:
     nick, reason = call.split("NICK [REASON]")
-    members.kick(call.chat, call.person, call.session.room(), nick, reason, call.now)
+    members.kick(call.chat, call.session, call.session.room(), nick, reason, call.now)
 
 
 def _act(call: Call) -> ModeratorAct:
-    return ModeratorAct(call.chat, call.person, call.session.room(), call.now)
+    return ModeratorAct(call.chat, call.session, call.session.room(), call.now)
 
 
 def _ban(call: Call) -> None:
     target, words = call.split(_BAN)
     made, left_out = banning.ban(_act(call), target, words)
-    how_long = term(call.now, made.until)
-    sentence = f"The ban of {made.label} covers {covers(made, call.person, call.now)}, {how_long}."
+    how_long = term(made.made, made.until)
+    sentence = f"The ban of {made.label} covers {covers(made, call.session)}, {how_long}."
     call.answer(sentence + leaves_out(made, left_out))
 
 
@@ -47,15 +47,15 @@ def leaves_out(made: Ban, why: str) -> str:
     return f" Their address is left out: {why}{hint}." * bool(why)
 
 
-def covers(made: Ban, person: Person, now: float) -> str:
+def covers(made: Ban, actor: Actor) -> str:
     """Describe what a ban covers, with the time of what it covers for less long than the rest.
 
     Only operators see addresses.
     """
-    hidden = made.is_named and not person.operator
+    hidden = made.is_named and not actor.operator
     parts = [
         _covered(mark.target, hidden=hidden)
-        + (f" ({term(now, mark.until)})" if mark.until != made.until else "")
+        + (f" ({term(made.made, mark.until)})" if mark.until != made.until else "")
         for mark in made.marks
     ]
     if len(parts) > 1:
@@ -81,9 +81,9 @@ def ban_rows(bans: Bans, call: Call) -> list[str]:
     bans.expire(call.now)
     shown = list(bans)[:LISTED]
     lines = [
-        f"{made.label} ({covers(made, call.person, call.now)}), by {made.by}, {made.rest(call.now)}"
+        f"{made.label} ({covers(made, call.session)}), by {made.by}, {bans.rest(made, call.now)}"
         if made.is_named
-        else f"{made.label}, by {made.by}, {made.rest(call.now)}"
+        else f"{made.label}, by {made.by}, {bans.rest(made, call.now)}"
         for made in shown
     ]
     if len(bans) > LISTED:
@@ -94,7 +94,7 @@ def ban_rows(bans: Bans, call: Call) -> list[str]:
 def _bans(call: Call) -> None:
     room = call.room(call.words)
     rules.check_membership(room, call.person)
-    rules.check_role(room, call.person, Role.MODERATOR)
+    rules.check_role(room, call.session, Role.MODERATOR)
     banned, muted = ban_rows(room.bans, call), ban_rows(room.mutes, call)
     if banned or not muted:
         call.list(f"Banned from {room}:" if banned else f"Nobody is banned from {room}.", banned)
@@ -115,23 +115,23 @@ def _unmute(call: Call) -> None:
 def _op(call: Call) -> None:
     nick, _ = call.split("NICK")
     room = call.session.room()
-    members.give_role(call.chat, call.person, room, nick, Role.MODERATOR, call.now)
+    members.give_role(call.chat, call.session, room, nick, Role.MODERATOR, call.now)
 
 
 def _deop(call: Call) -> None:
     nick, _ = call.split("NICK")
     room = call.session.room()
-    members.give_role(call.chat, call.person, room, nick, Role.MEMBER, call.now)
+    members.give_role(call.chat, call.session, room, nick, Role.MEMBER, call.now)
 
 
 def _voice(call: Call) -> None:
     nick, _ = call.split("NICK")
-    members.give_voice(call.chat, call.person, call.session.room(), nick, call.now)
+    members.give_voice(call.chat, call.session, call.session.room(), nick, call.now)
 
 
 def _devoice(call: Call) -> None:
     nick, _ = call.split("NICK")
-    members.take_voice(call.chat, call.person, call.session.room(), nick, call.now)
+    members.take_voice(call.chat, call.session, call.session.room(), nick, call.now)
 
 
 def _audit(call: Call) -> None:
@@ -141,13 +141,13 @@ def _audit(call: Call) -> None:
             count = max(1, min(int(word[:9]), AUDIT_SHOWN_AT_MOST))
         else:
             name = word
-    if call.person.operator and not name:
+    if call.session.operator and not name:
         room = None
     else:
         room = call.room(name)
-        if not call.person.operator:
+        if not call.session.operator:
             rules.check_membership(room, call.person)
-        rules.check_role(room, call.person, Role.MODERATOR)
+        rules.check_role(room, call.session, Role.MODERATOR)
     entries = call.chat.audit.last(count, room)
     where = room if room is not None else "this server"
     if not entries:
@@ -166,7 +166,7 @@ def _row(entry: AuditEntry, call: Call) -> str:
         by += f" ({entry.account})"
     where = f"[{entry.room}] " if entry.room else ""
     row = f"{time} {where}{by}: {entry.what} {entry.whom}".rstrip()
-    if entry.covered and call.person.operator:
+    if entry.covered and call.session.operator:
         row += f", {entry.covered}"
     return f"{row} ({entry.reason})" if entry.reason else row
 

@@ -52,7 +52,7 @@ def _focus(call: Call) -> Awaitable[None]:
 
 
 def _rooms(call: Call) -> None:
-    rooms = [room for room in call.chat.rooms.values() if call.chat.may_see(call.person, room)]
+    rooms = [room for room in call.chat.rooms.values() if call.chat.may_see(call.session, room)]
     rooms.sort(key=lambda room: (-len(room.members), room.name.key))
     rows = [_row(room) for room in rooms[:LISTED]]
     if len(rooms) > LISTED:
@@ -112,7 +112,7 @@ def _answer_whois(call: Call, other: Person) -> None:
         rows.append(f"away: {other.away or 'no reason given'}")
     if other.is_detached:
         rows.append("cut off, and may come back")
-    if call.person.operator:
+    if call.session.operator:
         rows.append(f"address {other.address or 'unknown'}")
     call.list(f"{other.nick}:", rows)
 
@@ -120,7 +120,7 @@ def _answer_whois(call: Call, other: Person) -> None:
 def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        room_settings.set_topic(call.chat, call.person, room, call.words, call.now)
+        room_settings.set_topic(call.chat, call.session, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
@@ -130,27 +130,27 @@ def _room(call: Call) -> None:
     name, _, value = call.words.partition(" ")
     if not name:
         rows = [
-            f"{each} {room_settings.setting_for(call.person, room, each)}".rstrip()
+            f"{each} {room_settings.setting_for(call.session, room, each)}".rstrip()
             for each in room_settings.SETTINGS
         ]
         call.list(f"Settings of {room}:", rows)
     elif not value.strip() and name in room_settings.SETTINGS and name != "topic":
-        call.answer(f"{room}: {name} {room_settings.setting_for(call.person, room, name)}")
+        call.answer(f"{room}: {name} {room_settings.setting_for(call.session, room, name)}")
     else:
-        room_settings.set_room(call.chat, call.person, room, name, value.strip(), call.now)
+        room_settings.set_room(call.chat, call.session, room, name, value.strip(), call.now)
 
 
 def _invite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    other = members.invite(call.chat, call.person, where, nick, call.now)
+    other = members.invite(call.chat, call.session, where, nick, call.now)
     call.answer(f"{other.nick} is invited into {where}.")
 
 
 def _uninvite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    invited = members.uninvite(call.chat, call.person, where, nick, call.now)
+    invited = members.uninvite(call.chat, call.session, where, nick, call.now)
     call.answer(f"{invited} is not invited into {where} any more.")
 
 

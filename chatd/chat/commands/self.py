@@ -12,7 +12,8 @@ from chatd.chat.text.sanitizing import cut
 
 
 async def _nick(call: Call) -> None:
-    await call.chat.rename(call.person, need(call, call.words, "NAME"), call.now)
+    name, operator = need(call, call.words, "NAME"), call.session.operator
+    await call.chat.rename(call.person, name, call.now, operator=operator)
 
 
 def _away(call: Call) -> None:

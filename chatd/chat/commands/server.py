@@ -8,6 +8,7 @@ from chatd.chat.actions.moderation import operators, raids
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.commands.moderating import ban_rows, covers, leaves_out
 from chatd.chat.events import Refused, Role
+from chatd.chat.model import rules
 from chatd.chat.text.durations import split_duration, term
 
 #: The word before a time in which people entered, or were banned.
@@ -17,7 +18,7 @@ _Run = Callable[[Call, str, str], Awaitable[None] | None]
 
 
 def _kick(call: Call, nick: str, reason: str) -> None:
-    other = operators.kick(call.chat, call.person, nick, reason, call.now)
+    other = operators.kick(call.chat, call.session, nick, reason, call.now)
     call.answer(f"{other.nick} is disconnected.")
 
 
@@ -28,12 +29,12 @@ def _ban(call: Call, target: str, words: str) -> Awaitable[None] | None:
         if seconds is None:
             raise _usage(call, f"ban {raids.EVERYONE}|NETWORK {_LAST} TIME [TIME] [REASON]")
         return _ban_last(call, target, seconds, more)
-    made, left_out, count = operators.ban(call.chat, call.person, target, words, call.now)
-    how_long = term(call.now, made.until)
+    made, left_out, count = operators.ban(call.chat, call.session, target, words, call.now)
+    how_long = term(made.made, made.until)
     out = "nobody here was" if not count else f"{count} {'was' if count == 1 else 'were'}"
     call.answer(
         f"The ban of {made.label} from this server covers "
-        f"{covers(made, call.person, call.now)}, {how_long}; {out} disconnected."
+        f"{covers(made, call.session)}, {how_long}; {out} disconnected."
         + leaves_out(made, left_out)
     )
     return None
@@ -41,13 +42,13 @@ def _ban(call: Call, target: str, words: str) -> Awaitable[None] | None:
 
 async def _ban_last(call: Call, target: str, seconds: float, words: str) -> None:
     """Ban those who entered lately, once the operator has seen whom that covers."""
-    chat, by = call.chat, call.person
+    chat, by = call.chat, call.session
     raid = raids.find_raid(chat, by, target, seconds, words, call.now)
     call.list(*raids.preview(raid, call.now))
     answer, now = await call.ask("Ban them? Type yes", secret=False)
     if answer.strip().lower() != "yes":
         raise Refused("cancelled", "Nobody was banned.")
-    operators.check_operator(by)
+    rules.check_operator(by)
     count = raids.ban_raid(chat, by, raid, now)
     people = "1 person is" if len(raid.bans) == 1 else f"{len(raid.bans)} people are"
     call.answer(
@@ -57,20 +58,20 @@ async def _ban_last(call: Call, target: str, seconds: float, words: str) -> None
 
 
 def _lock(call: Call, first: str, rest: str) -> None:
-    lock = raids.lock(call.chat, call.person, f"{first} {rest}".strip(), call.now)
+    lock = raids.lock(call.chat, call.session, f"{first} {rest}".strip(), call.now)
     ends = "" if lock.until is not None else "; /server unlock lets them in again"
     call.answer(f"Guests may not enter this server now{lock.rest(call.now)}{ends}.")
 
 
 def _unlock(call: Call, _: str, __: str) -> None:
-    raids.unlock(call.chat, call.person, call.now)
+    raids.unlock(call.chat, call.session, call.now)
     call.answer("Guests may enter this server again.")
 
 
 def _unban(call: Call, target: str, words: str) -> None:
     seconds, _ = split_duration(words) if target.lower() == _LAST else (None, "")
     if seconds is not None:
-        count = operators.unban_since(call.chat, call.person, seconds, call.now)
+        count = operators.unban_since(call.chat, call.session, seconds, call.now)
         call.answer(f"{count} {'ban is' if count == 1 else 'bans are'} lifted.")
         return
     ended = operators.unban(call.chat, call.person, target, call.now)
@@ -92,11 +93,11 @@ def _stats(call: Call, _: str, __: str) -> None:
 
 
 def _rename(call: Call, nick: str, new: str) -> Awaitable[None]:
-    return operators.rename(call.chat, call.person, nick, new, call.now)
+    return operators.rename(call.chat, call.session, nick, new, call.now)
 
 
 def _close(call: Call, name: str, reason: str) -> None:
-    room = call.chat.find_room(name, call.person)
+    room = call.chat.find_room(name, call.session)
     count = operators.close(call.chat, call.person, room, reason, call.now)
     people = "1 person was" if count == 1 else f"{count} people were"
     call.answer(f"{room} is closed; {people} in it.")
@@ -119,7 +120,7 @@ _SUBCOMMANDS: dict[str, tuple[_Run, int, str]] = {
 
 
 def _server(call: Call) -> Awaitable[None] | None:
-    operators.check_operator(call.person)
+    rules.check_operator(call.session)
     name, _, words = call.words.partition(" ")
     found = _SUBCOMMANDS.get(name.lower())
     if found is None:
@@ -145,6 +146,6 @@ COMMANDS = (
         more="; ".join(
             f"{name} {arguments}".rstrip() for name, (_, _, arguments) in _SUBCOMMANDS.items()
         )
-        + ".",
+        + ".  Only a connection that came with an operator's key may do that.",
     ),
 )

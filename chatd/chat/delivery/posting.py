@@ -139,6 +139,12 @@ class Posting:
             self._followed[room.id] = room
             self._store.subscribe(room.id)
 
+    def room_closed(self, room: Room) -> None:
+        """Forget a room that is gone: no event is shown there any more."""
+        for rooms in self._shown_in.values():
+            if room in rooms:
+                rooms.remove(room)
+
     def announce(
         self,
         person: Person,

@@ -266,6 +266,11 @@ def _known(text: str) -> Target | None:
 #: The fields of a ban that are stored under their names.
 _STORED = ("label", "by", "made", "until", "reason")
 
+
+def _any(now: float) -> float:
+    return now
+
+
 #: Called for every change, with the target and the ban that it has now, if any.
 OnChange = Callable[[Target, Ban | None], object]
 
@@ -273,15 +278,19 @@ OnChange = Callable[[Target, Ban | None], object]
 class Bans:
     """Bans by target: at most one for each, and at most ``limit`` in all.
 
+    ``believed`` returns the time of day by which they end, as it is now
+    (`chatd.chat.believed_time.BelievedTime.at`).
+
     Finding the ban that covers a user takes as long among ten thousand as among ten: one lookup for
     each part of the user's identity, and one for each prefix length that any banned network has.
     """
 
-    __slots__ = ("_bans", "_by_mark", "_networks", "limit", "on_change")
+    __slots__ = ("_bans", "_by_mark", "_networks", "believed", "limit", "on_change")
 
     def __init__(self, limit: int, on_change: OnChange | None = None) -> None:
         self.limit = limit
         self.on_change = on_change
+        self.believed: Callable[[float], float] = _any
         self._bans: dict[Target, Ban] = {}
         self._by_mark: dict[Target, tuple[Ban, ...]] = {}
         self._networks: dict[tuple[int, int], dict[int, Target]] = {}
@@ -372,6 +381,7 @@ class Bans:
 
     def expire(self, now: float) -> None:
         """Drop expired bans, and stop looking for expired parts of the others."""
+        now = self.believed(now)
         for ban in self:
             if not ban.holds(now):
                 self.drop(ban.target)
@@ -386,6 +396,7 @@ class Bans:
         """
         if not self._bans:
             return None
+        now = self.believed(now)
         for kind, value in (
             (Kind.ACCOUNT, identity.account),
             (Kind.KEY, identity.key),
@@ -404,7 +415,7 @@ class Bans:
 
         Bans of people who were named do not count: they spare others who come from there.
         """
-        found = self._of_address(Identity(address=address), now)
+        found = self._of_address(Identity(address=address), self.believed(now))
         return next((ban for ban in found if not ban.is_named), None)
 
     def _of_address(self, identity: Identity, now: float) -> Iterator[Ban]:
@@ -424,6 +435,10 @@ class Bans:
                 covers = mark.target == target and mark.holds(now)
                 if covers and not ban.spares(target, identity, now):
                     yield ban if mark.target == ban.target else ban.only(mark)
+
+    def rest(self, ban: Ban, now: float) -> str:
+        """Return how long a ban still holds, and why, as the end of a sentence."""
+        return ban.rest(self.believed(now))
 
     def named(self, text: str) -> list[Ban]:
         """Return the bans that have this text as their label, or cover what it names.

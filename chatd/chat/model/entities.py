@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused, Role, RoomEvent
 from chatd.chat.fanout.audience import Audience
@@ -117,7 +118,10 @@ class Person:
         return self.account or self.on_behalf_of
 
     def sessions_changed(self) -> None:
-        """Recompute whether they are an operator: any session has proved it."""
+        """Recompute whether they are an operator: any session has proved it.
+
+        Nobody can ban or outrank them then; what an operator may do, only that session may.
+        """
         if self.sessions:
             self.operator = any(session.operator for session in self.sessions)
 
@@ -126,10 +130,41 @@ class Person:
         """Whether they have lost their connection and may resume their session."""
         return self.lost if self.server else not self.sessions
 
+    def forget_references(self) -> None:
+        """Drop the references between this person, who is gone, and rooms that store their nick."""
+        for room in {**self.invited_into, **self.named_in_bans}:
+            room.referenced_by.pop(self, None)
+        self.invited_into.clear()
+        self.named_in_bans.clear()
+
     @property
     def is_guest_nick(self) -> bool:
         """Whether the nick is a generated one, which may be given to a stranger later."""
         return self.name.key.startswith(GUEST)
+
+
+class Actor(Protocol):
+    """Who does something: a person, by a connection that is an operator's or is not.
+
+    A `Session` is an actor.  Operator rights belong to the connection that proved them, and to no
+    other one of the same person, who may have logged in there by a password.
+    """
+
+    @property
+    def person(self) -> Person:
+        """The person."""
+
+    @property
+    def operator(self) -> bool:
+        """Whether this connection proved to be an operator's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """An `Actor` without a session; ``operator`` as there."""
+
+    person: Person
+    operator: bool = False
 
 
 @dataclass(slots=True)
@@ -188,7 +223,8 @@ class Room:
     ``voices`` are the targets, as text, of those who may speak where only some may: accounts, and
     nicks of guests while they are here.  ``roles`` are those of the accounts that own and moderate
     a persistent room, whether their owners are here or not.  ``last_spoke`` remembers when former
-    members last spoke, for slow mode.
+    members last spoke, for slow mode.  ``referenced_by`` are the people who have this room in
+    ``invited_into`` or ``named_in_bans``, so that they do not keep it when it closes.
     """
 
     __slots__ = (
@@ -203,6 +239,7 @@ class Room:
         "name",
         "number",
         "permanent",
+        "referenced_by",
         "roles",
         "settings",
         "voices",
@@ -231,6 +268,7 @@ class Room:
         self.bans = Bans(BANS)
         self.mutes = Bans(MUTES)
         self.last_spoke: dict[str, float] = {}
+        self.referenced_by: dict[Person, None] = {}
 
     def __str__(self) -> str:
         return self.name.shown
@@ -251,9 +289,14 @@ class Room:
         return any(not person.server for person in self.members)
 
     def role_of(self, person: Person) -> Role:
-        """Return the role of a person; server operators are operators in every room."""
-        if person.operator:
-            return Role.OPERATOR
+        """Return the role of a person as others see it; an operator's is that in every room."""
+        return Role.OPERATOR if person.operator else self._own_role(person)
+
+    def role_by(self, actor: Actor) -> Role:
+        """Return the role with which somebody acts: an operator's by an operator's connection."""
+        return Role.OPERATOR if actor.operator else self._own_role(actor.person)
+
+    def _own_role(self, person: Person) -> Role:
         member = self.members.get(person)
         return member.role if member else self.roles.get(person.account or "", Role.MEMBER)
 
@@ -266,6 +309,8 @@ class Room:
     def remove(self, person: Person) -> None:
         """Remove a member; slow mode still counts from their last message when they return."""
         member = self.members.pop(person)
+        for session in person.sessions:
+            session.left(self)
         if self.settings.slow:
             self.last_spoke[person.name.key] = member.last_said
             if len(self.last_spoke) > FORMER_SPEAKERS:
@@ -287,17 +332,31 @@ class Room:
         self.invited[person.name.key] = None
         if len(self.invited) > ROOM_INVITATIONS:
             del self.invited[next(iter(self.invited))]
+        self.follow_invitation(person)
+
+    def follow_invitation(self, person: Person) -> None:
+        """Remember that an invitation is for this person's nick, and has to follow it."""
         person.invited_into[self] = None
+        self.referenced_by[person] = None
         if len(person.invited_into) > INVITATIONS:
             first = next(iter(person.invited_into))
             first.invited.pop(person.name.key, None)
-            del person.invited_into[first]
+            first.unfollow_invitation(person)
+
+    def unfollow_invitation(self, person: Person) -> None:
+        """Forget that an invitation was for this person's nick."""
+        person.invited_into.pop(self, None)
+        self._forget_reference(person)
+
+    def _forget_reference(self, person: Person) -> None:
+        if not (self in person.invited_into or self in person.named_in_bans):
+            self.referenced_by.pop(person, None)
 
     def uninvite(self, person: Person) -> bool:
         """Revoke all invitations of a person; return whether there was one."""
         nick, account = person.name.key, person.account
         was_invited = nick in self.invited or account in self.invited_accounts
-        person.invited_into.pop(self, None)
+        self.unfollow_invitation(person)
         self.invited.pop(nick, None)
         if account is not None:
             self.invited_accounts.pop(account, None)
@@ -330,8 +389,11 @@ class Room:
     def follow_nick(self, person: Person) -> None:
         """Remember that a ban, a mute or a voice has this person's nick, and has to follow it."""
         person.named_in_bans[self] = None
+        self.referenced_by[person] = None
         if len(person.named_in_bans) > NAMED_IN_BANS:
-            del person.named_in_bans[next(iter(person.named_in_bans))]
+            first = next(iter(person.named_in_bans))
+            del person.named_in_bans[first]
+            first._forget_reference(person)
 
     def renamed(self, old: str, new: str) -> None:
         """Let invitations, voices, bans and mutes follow a person to another folded nick."""
@@ -354,6 +416,13 @@ class Room:
         if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
                 bans.forget_nick(person.name.key)
+
+    def closed(self) -> None:
+        """Drop the references to this room, which is gone, from people whose nicks it stored."""
+        for person in self.referenced_by:
+            person.invited_into.pop(self, None)
+            person.named_in_bans.pop(self, None)
+        self.referenced_by.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -537,9 +606,15 @@ class Session:
         """Give the focus to the room that this person joined last, or to none."""
         self.focus_on(next(reversed(self.person.rooms.values()), None))
 
+    def left(self, room: Room) -> None:
+        """Forget how far a room was read that this person has left."""
+        self.unread.forget(room)
+        if self.replaying is not None:
+            self.replaying.read.pop(room, None)
+
     def unread_counts(self) -> list[tuple[str, int, bool]]:
         """Return the rooms with unread events: name, count, and whether one mentions the user."""
-        return self.unread.counts(self.person.rooms, self.focus) if self.unread else []
+        return self.unread.counts(self.focus) if self.unread else []
 
     def unread_summary(self) -> str:
         """Return the unread counts for a prompt: see `chatd.chat.model.unread.summary`."""

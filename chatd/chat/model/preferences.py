@@ -70,9 +70,11 @@ DEFAULT = Preferences()
 def suffixes(name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Split a login name into a nick and preferences: ``ada+plain``, ``ada+light``.
 
-    A suffix after a ``+`` is a theme, or ``plain``; no nick has a ``+``.
+    A suffix after a ``+`` is a theme, ``plain``, or ``guest``, which is about the login and no
+    preference; no nick has a ``+``.
     """
-    nick, *words = name.split("+")
+    nick, *suffixes = name.split("+")
+    words = [word for word in suffixes if word != "guest"]
     if not all(word in THEMES for word in words):
         return name, ()
     return nick, tuple(("plain", "on") if word == "plain" else ("theme", word) for word in words)

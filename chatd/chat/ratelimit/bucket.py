@@ -10,7 +10,10 @@ _WHOLE = 1 - 1e-6
 
 
 class TokenBucket:
-    """A token bucket.  Times are seconds on any monotonic clock."""
+    """A token bucket.  Times are seconds on any clock.
+
+    A clock that is set back adds no wait: the bucket goes on from the new time.
+    """
 
     __slots__ = ("_burst", "_rate", "_time", "_tokens")
 
@@ -22,7 +25,7 @@ class TokenBucket:
 
     def wait(self, now: float) -> float:
         """Take a token and return 0, or return the seconds until there is one."""
-        self._tokens = min(self._burst, self._tokens + (now - self._time) * self._rate)
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._time) * self._rate)
         self._time = now
         if self._tokens >= _WHOLE:
             self._tokens -= 1

@@ -96,7 +96,8 @@ class ServerAccess:
 
     def lock(self, now: float) -> Lock | None:
         """Return the lock, if the server is locked for guests."""
-        return self._lock if self._lock is not None and self._lock.holds(now) else None
+        lock = self._lock
+        return lock if lock is not None and lock.holds(self.bans.believed(now)) else None
 
     def set_lock(self, lock: Lock | None) -> None:
         """Lock the server for guests, or (None) unlock it, also through restarts."""
@@ -116,7 +117,7 @@ class ServerAccess:
             return
         ban = self.bans.covering(identity, now)
         if ban is not None:
-            raise Refused("banned", f"You are banned from this server {ban.rest(now)}.")
+            raise Refused("banned", f"You are banned from this server {self.bans.rest(ban, now)}.")
         lock = self.lock(now)
         if lock is not None and identity.account is None:
             raise Refused(
@@ -136,7 +137,7 @@ class ServerAccess:
         """
         ban = self.bans.of_address(address, now)
         if ban is not None:
-            raise Refused("banned", f"You are banned from this server {ban.rest(now)}.")
+            raise Refused("banned", f"You are banned from this server {self.bans.rest(ban, now)}.")
 
     def check_nick(self, nick: str, now: float) -> None:
         """Check that a user who is here may change to a (folded) nick.

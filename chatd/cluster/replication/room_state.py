@@ -15,7 +15,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Role
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind
-from chatd.chat.model.entities import Person, Room, Settings
+from chatd.chat.model.entities import Outsider, Person, Room, Settings
 
 #: The shared tables of a room, or changes to them, in which None deletes an entry.
 Tables = dict[str, dict[str, Any]]
@@ -122,7 +122,7 @@ def _kick_banned(chat: Chat, room: Room, ban: Ban) -> None:
     by = chat.people.find(ban.by)
     for person in tuple(room.members):
         covers = not person.server and ban.covers(person.identity, ban.made)
-        if covers and rules.ban_of(room, person, ban.made) is not None:
+        if covers and rules.ban_of(room, Outsider(person, person.operator), ban.made) is not None:
             kick(chat, person, room, by, ban.reason, ban.made, ban)
 
 
@@ -141,8 +141,8 @@ def _apply_invitation(room: Room, key: str, person: Person | None, *, is_invited
     """Add or remove the invitation of a folded nick; ``person`` is its holder, if any."""
     room.invited.pop(key, None)
     if person is not None:
-        person.invited_into.pop(room, None)
+        room.unfollow_invitation(person)
     if is_invited:
         room.invited[key] = None
         if person is not None:
-            person.invited_into[room] = None
+            room.follow_invitation(person)

@@ -324,10 +324,10 @@ class NatsStore:
     # Reading --------------------------------------------------------------------------------------
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
-        """Return the last ``count`` events numbered below ``number``, oldest first."""
-        return await self.bridge.query(self.history.before, room, number, count)
+        """Return the last ``count`` events below ``number`` and before ``skip`` more."""
+        return await self.bridge.query(self.history.before, room, number, count, skip)
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""

@@ -85,9 +85,9 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Start a query of the read thread once everything before it is committed."""
+    """Start a query of a read thread once everything before it is committed."""
 
-    read: Callable[[], None]
+    start: Callable[[], None]
 
 
 Job = Post | Limit | DropRoom | DropRoomsBut | Put | Read
@@ -235,8 +235,8 @@ class Writer:
 
     def drop_room(self, room: str) -> None:
         """Remove the name of a room; its events are pruned later, some at a time."""
-        self._rooms.pop(room, None)
-        self.retention.limit(room, None)
+        known = self._rooms.pop(room, None)
+        self.retention.drop_room(room, known[0] if known is not None else None)
         self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
 
     def drop_rooms_but(self, rooms: tuple[str, ...]) -> None:

@@ -45,8 +45,10 @@ _SEQUENCE = re.compile(
 _TOO_LONG = re.compile(r"[ -?]*")
 _STRING = re.compile(r"[^\x00-\x1f\x9c]*")
 #: Removed from a paste: sequences, such as colours, and every control but tab and line feed.
-_PASTE_NEWLINE = re.compile(r"\r\n?")
-_PASTE_UNSAFE = re.compile(r"\x1b(?:\[[ -?]*[@-~]?)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_PASTE_NEWLINE = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85]")
+_PASTE_UNSAFE = re.compile(r"\x1b(?:\[[ -?]*[@-~]?)?|[\x00-\x08\x0e-\x1b\x7f-\x9f]")
+#: Control characters that separate words: NEL and US.  No key sends them, a paste may have them.
+_NEL, _US = "\x85", "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class _Mode(Enum):
 
 def _pasted(raw: str) -> str:
     """Return a paste without sequences and controls, its lines separated by LF."""
-    return _PASTE_UNSAFE.sub("", _PASTE_NEWLINE.sub("\n", raw))
+    return _PASTE_UNSAFE.sub("", _PASTE_NEWLINE.sub("\n", raw)).replace(_US, " ")
 
 
 class Keys:
@@ -134,6 +136,10 @@ class Keys:
         if char == _ESC:
             self._after_cr = False
             return self._sequence(text, position, pressed)
+        if char == _NEL:  # of text that was pasted without brackets
+            self._after_cr = False
+            pressed.append(Text(" "))
+            return position + 1
         self._press_control(char, 0, pressed)
         return position + 1
 

@@ -29,7 +29,7 @@ from chatd.terminal.editor.editor import (
     Redraw,
 )
 from chatd.terminal.editor.keys import Key, Keys, Paste, Text
-from chatd.terminal.editor.paste import blocks
+from chatd.terminal.editor.paste import messages
 from chatd.terminal.pending import ROWS, pending
 from chatd.terminal.preferred import style_for
 from chatd.terminal.screen.screen import Screen
@@ -357,8 +357,8 @@ class Terminal:
                 self._enter("" if self._editor.masked else text)
                 conversation.line(safe(text))
             case Block(lines=lines):
-                for block in blocks(lines):
-                    conversation.line(block)
+                for message in messages(lines):
+                    conversation.line(message)
             case Completing(before=before):
                 if self._lookups:
                     self._lookups -= 1

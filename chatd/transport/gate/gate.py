@@ -24,6 +24,7 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL, Admission
 from chatd.transport.host import Host
+from chatd.transport.net.dual_stack import unmapped
 from chatd.transport.net.outbox import as_stream, prepare_socket
 from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
 from chatd.wire.telnet.codec import PROBE
@@ -145,7 +146,7 @@ class GateFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Gate:
         """Return the gate of a connection."""
-        return Gate(self.door, str(getattr(addr, "host", "")))
+        return Gate(self.door, unmapped(str(getattr(addr, "host", ""))))
 
     def logPrefix(self) -> str:  # noqa: N802 - Twisted calls this
         """Return the name of this port in the log."""
@@ -316,7 +317,7 @@ class Gate(Protocol):
         if self._destination is not None:
             return self._destination.host, self._destination.port
         here = self.transport.getHost() if self.transport is not None else None
-        return str(getattr(here, "host", "localhost")), int(getattr(here, "port", 0))
+        return unmapped(str(getattr(here, "host", "localhost"))), int(getattr(here, "port", 0))
 
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Hand a conversation, with the unread bytes, to the way in called ``name``."""

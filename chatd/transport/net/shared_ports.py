@@ -15,16 +15,17 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from twisted.internet.abstract import isIPv6Address
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.transport.net import dual_stack
+
 #: Kinds of endpoints whose connections the kernel balances.  A Unix socket, or one that systemd
 #: opened, is a single socket, and the process that wakes first accepts all.
-KINDS = ("tcp", "tcp6")
+KINDS = (dual_stack.KIND, "tcp", "tcp6")
 
 
 def check_shared(description: str) -> None:
@@ -94,7 +95,7 @@ def open_shared(description: str, count: int) -> list[socket.socket]:
     """
     opening = _Opening(count)
     failures: list[Failure] = []
-    serverFromString(opening, description).listen(Factory()).addErrback(failures.append)
+    dual_stack.server_endpoint(opening, description).listen(Factory()).addErrback(failures.append)
     for failure in failures:
         failure.raiseException()
     return opening.sockets
@@ -127,10 +128,10 @@ def _opened(port: int, backlog: int, interface: str, count: int) -> list[socket.
         [(family, _, _, _, address), *_] = socket.getaddrinfo(
             interface, port, socket.AF_INET6, socket.SOCK_STREAM
         )
-    with _socket(family) as first, ExitStack() as opened:
+    with _socket(family, interface) as first, ExitStack() as opened:
         first.bind(address)  # not shared yet: fails if the port is in use, even by another chatd
         _share(first)
-        sockets = [opened.enter_context(_socket(family)) for _ in range(count)]
+        sockets = [opened.enter_context(_socket(family, interface)) for _ in range(count)]
         for shared in sockets:
             _share(shared)
             shared.bind(first.getsockname())  # with the port number, if the kernel chose it
@@ -140,8 +141,10 @@ def _opened(port: int, backlog: int, interface: str, count: int) -> list[socket.
     return sockets
 
 
-def _socket(family: socket.AddressFamily) -> socket.socket:
-    """Return a socket with the options of Twisted's."""
+def _socket(family: socket.AddressFamily, interface: str) -> socket.socket:
+    """Return a socket with the options of Twisted's; one for all of IPv6 is for IPv4 as well."""
+    if interface == dual_stack.ALL:
+        return dual_stack.open_socket()
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setblocking(False)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -18,12 +18,18 @@ from twisted.logger import Logger
 from chatd.chat.actions.resume import connection_lost
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
+from chatd.chat.model.client import Client
 from chatd.chat.model.entities import Person
 from chatd.chat.store import Store
 from chatd.cluster.cluster import Cluster
 
-#: Seconds for goodbyes to be sent, and for sessions to migrate to the other servers.
-GOODBYE_SECONDS = 0.2
+#: Seconds between two looks whether all connections are closed, the first one included: streams to
+#: other servers need as long for their goodbyes.
+CHECK_SECONDS = 0.2
+#: Seconds that clients have to take their goodbyes: a slow line may need them, and an ssh client
+#: answers before its connection is closed.
+GOODBYE_SECONDS = 2.0
+#: Seconds for sessions to migrate to the other servers.
 MIGRATION_SECONDS = 20.0
 #: Sessions that migrate simultaneously: fewer than the detached sessions kept per address.
 AT_ONCE = 32
@@ -56,12 +62,13 @@ class Shutdown(Service):
         self._cluster = cluster
 
     def stopService(self) -> Deferred[None]:
-        """Tell all users, close their connections, wait a moment, and close the store."""
+        """Tell all users, close their connections, wait for that, and close the store."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
         everyone = self._chat.people.here()
+        clients = [session.client for person in everyone for session in person.sessions]
         if self._cluster is not None:
             self._cluster.stop_accepting()
             self._cluster.hang_up(MOVED.text)
@@ -74,12 +81,20 @@ class Shutdown(Service):
             if detached is not None:  # it is no longer resumed
                 self._chat.profiles.mark_read(person, detached.read)
         if everyone:
-            sent: Deferred[None] = Deferred()
-            self._clock.callLater(GOODBYE_SECONDS, sent.callback, None)
-            await sent
+            await self._until_gone(clients)
         if self._cluster is not None:
             self._cluster.goodbye()
         await self._store.close()
+
+    async def _until_gone(self, clients: Sequence[Client]) -> None:
+        """Wait until these connections are closed, at most `GOODBYE_SECONDS`."""
+        end = self._clock.seconds() + GOODBYE_SECONDS
+        while self._clock.seconds() < end:
+            checked: Deferred[None] = Deferred()
+            self._clock.callLater(CHECK_SECONDS, checked.callback, None)
+            await checked
+            if all(client.is_gone for client in clients):
+                return
 
     # Migration -------------------------------------------------------------------------
 

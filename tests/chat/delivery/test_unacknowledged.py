@@ -291,7 +291,7 @@ class SilentStore(HeldStore):
     """A store in which reading never ends."""
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
         await Deferred()
         return ()

@@ -201,9 +201,10 @@ class ChatCluster:
         """Advance all clocks; then each server sends a heartbeat and checks the others."""
         for server, store in zip(self.servers, self.stores, strict=True):
             server.now += seconds
+            server.elapsed += seconds
             if not store.disconnected:
-                server.cluster.heartbeat(server.now)
-                server.cluster.check_liveness(server.now)
+                server.cluster.heartbeat(server.now, server.elapsed)
+                server.cluster.check_liveness(server.now, server.elapsed)
         self.deliver_all()
 
     def deliver_all(self) -> None:

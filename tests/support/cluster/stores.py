@@ -70,7 +70,7 @@ class Node:
             resume.set()
 
     def receive_all(self) -> None:
-        """Wait until the connection's thread has received all that the cluster has sent."""
+        """Wait until the cluster has all that was sent, and the thread all that came from it."""
         self.store.bridge.submit(self.store.connection.flush()).result(PATIENCE)
 
 

@@ -206,6 +206,8 @@ def test_plain_has_words_for_marks_and_no_joins_or_departures() -> None:
 def test_a_user_name_may_contain_preferences() -> None:
     assert suffixes("ada+plain") == ("ada", (("plain", "on"),))
     assert suffixes("ada+solarized") == ("ada", (("theme", "solarized"),))
+    assert suffixes("ada+guest") == ("ada", ())
+    assert suffixes("ada+guest+plain") == suffixes("ada+plain+guest") == suffixes("ada+plain")
     assert suffixes("+plain") == ("", (("plain", "on"),))
     for name in ("ada", "ada+", "ada+pink", "ada+plain+x", ""):
         assert suffixes(name) == (name, ())

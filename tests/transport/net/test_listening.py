@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
-from chatd.transport.services.shutdown import GOODBYE_SECONDS, Shutdown
+from chatd.transport.services.shutdown import CHECK_SECONDS, GOODBYE_SECONDS, Shutdown
 from tests.support.memory_server import MemoryServer
 from tests.support.people import Client, Server
 
@@ -178,6 +178,19 @@ def test_all_users_are_told_and_their_connections_are_closed() -> None:
     assert not stopped.called
     clock.advance(GOODBYE_SECONDS)
     assert stopped.called
+
+
+def test_the_server_stops_as_soon_as_all_connections_are_closed() -> None:
+    server, clock = Server(), Clock()
+    people = [server.enters(nick) for nick in ("ada", "bob")]
+    stopped = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
+    for person in people:
+        clock.advance(CHECK_SECONDS)
+        assert not stopped.called
+        person.client.is_gone = True
+    clock.advance(CHECK_SECONDS)
+    assert stopped.called
+    assert not clock.getDelayedCalls()
 
 
 def test_the_read_position_of_a_detached_session_is_stored() -> None:

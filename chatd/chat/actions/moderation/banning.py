@@ -16,7 +16,7 @@ from chatd.chat.events import Muted, Refused, Role
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, Mark, Target
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.model.rules import outranks
 from chatd.chat.text.durations import split_duration, term
 from chatd.chat.text.sanitizing import cut
@@ -30,7 +30,7 @@ class ModeratorAct:
     """
 
     chat: Chat
-    moderator: Person
+    moderator: Actor
     room: Room
     now: float
 
@@ -46,7 +46,7 @@ def _coverage(act: ModeratorAct, named: Person, until: float | None) -> Coverage
     """Return what a ban of a person covers, but for what moderators of the room have too."""
     room = act.room
     spared = Spared(f"a moderator of {room}", lambda other: room.role_of(other) is not Role.MEMBER)
-    [covers] = coverage(act.chat, (named,), until, act.now, spared)
+    [covers] = coverage(act.chat, (named,), until, act.chat.believed.at(act.now), spared)
     return covers
 
 
@@ -56,7 +56,7 @@ def _check_may_ban(act: ModeratorAct, other: Person) -> None:
     :raises Refused: ``yourself`` or ``outranked``.
     """
     role = act.room.role_of(other)
-    if other is act.moderator:
+    if other is act.moderator.person:
         raise Refused("yourself", "You cannot do that to yourself.")
     _check_rank(act, role, other.nick)
 
@@ -69,7 +69,7 @@ def _check_rank(act: ModeratorAct, role: Role, label: str) -> None:
     room = act.room
     if role is Role.OWNER:
         raise Refused("outranked", f"{label} is the owner of {room}, and remains it.")
-    if role is not Role.MEMBER and not outranks(room.role_of(act.moderator), role):
+    if role is not Role.MEMBER and not outranks(room.role_by(act.moderator), role):
         what = role_phrase(role)
         raise Refused("outranked", f"{label} is {what} of {room}; that is not yours to do.")
 
@@ -92,11 +92,11 @@ def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
     room, account = act.room, _account_of(act.chat, target)
     if account is not None:
         role = room.roles.get(account, Role.MEMBER)
-        if account == act.moderator.account:
+        if account == act.moderator.person.account:
             raise Refused("yourself", "You cannot do that to yourself.")
         _check_rank(act, role, label)
     for other in _moderators_covered(act, target):
-        if target.kind is Kind.ADDRESS and other is not act.moderator:
+        if target.kind is Kind.ADDRESS and other is not act.moderator.person:
             sentence = f"{label} is also the address of somebody who looks after {room}."
             raise Refused("outranked", sentence)
         _check_may_ban(act, other)
@@ -143,7 +143,7 @@ def ban(act: ModeratorAct, text: str, words: str) -> tuple[Ban, str]:
     follows = [*banned, found] if isinstance(found, Person) else banned
     _follow_nicks(room, new, follows)
     for other in banned:
-        kick(act.chat, other, room, act.moderator, new.reason, act.now, new)
+        kick(act.chat, other, room, act.moderator.person, new.reason, act.now, new)
     return new, left_out
 
 
@@ -166,30 +166,31 @@ def _revoke_rights(act: ModeratorAct, ban: Ban) -> None:
 
 
 def _check_moderator(act: ModeratorAct) -> None:
-    rules.check_membership(act.room, act.moderator)
+    rules.check_membership(act.room, act.moderator.person)
     rules.check_role(act.room, act.moderator, Role.MODERATOR)
 
 
 def _make_ban(act: ModeratorAct, found: Target | Person, label: str, words: str) -> tuple[Ban, str]:
     """Make a ban; return it, and why it leaves out a person's address, if it does."""
     seconds, reason = split_duration(words)
-    until = act.now + seconds if seconds is not None else None
+    made = act.chat.believed.at(act.now)
+    until = made + seconds if seconds is not None else None
     if isinstance(found, Person):
         covers = _coverage(act, found, until)
     else:
         covers = Coverage((Mark(found, until),))
     first, *others = covers.marks
     reason = cut(reason, REASON_LENGTH)
-    by, made = act.moderator.nick, act.now
+    by = act.moderator.person.nick
     ban = Ban(first.target, label, by, made, first.until, reason, tuple(others))
     return ban, covers.left_out
 
 
 def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:
-    subject = f"{ban.label} {term(act.now, ban.until)}"
+    subject = f"{ban.label} {term(ban.made, ban.until)}"
     act.chat.audit.add(
         act.now,
-        act.moderator,
+        act.moderator.person,
         what,
         subject,
         room=act.room,
@@ -210,7 +211,7 @@ def unban(act: ModeratorAct, text: str) -> list[Ban]:
     for each in ended:
         act.room.bans.drop(each.target)
     act.chat.peers.room_changed(act.room)
-    act.chat.audit.add(act.now, act.moderator, "unban", ended[0].label, room=act.room)
+    act.chat.audit.add(act.now, act.moderator.person, "unban", ended[0].label, room=act.room)
     return ended
 
 
@@ -242,8 +243,8 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
     room.mutes.extend(new, act.now)
     _follow_nicks(room, new, (other,))
     _audit(act, "mute", new)
-    muted = Muted(act.now, other.nick, act.moderator.nick, True, new.until, new.reason)
-    act.chat.post(room, muted, act.moderator)
+    muted = Muted(act.now, other.nick, act.moderator.person.nick, True, new.until, new.reason)
+    act.chat.post(room, muted, act.moderator.person)
 
 
 def unmute(act: ModeratorAct, text: str) -> None:
@@ -267,5 +268,6 @@ def unmute(act: ModeratorAct, text: str) -> None:
         raise Refused("no-change", f"{nick} is not muted in {room}.")
     for each in ended:
         room.mutes.drop(each.target)
-    act.chat.audit.add(act.now, act.moderator, "unmute", nick, room=room)
-    act.chat.post(room, Muted(act.now, nick, act.moderator.nick, False), act.moderator)
+    act.chat.audit.add(act.now, act.moderator.person, "unmute", nick, room=room)
+    by = act.moderator.person
+    act.chat.post(room, Muted(act.now, nick, by.nick, False), by)

@@ -16,30 +16,21 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model.bans import Ban, Kind, Mark, Target
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.peers import Announce, Disconnect, Rename
 from chatd.chat.text import names
 from chatd.chat.text.durations import duration, split_duration, term
 from chatd.chat.text.sanitizing import cut
 
 
-def check_operator(person: Person) -> None:
-    """Check that a person is an operator.
-
-    :raises Refused: ``not-operator``.
-    """
-    if not person.operator:
-        raise Refused("not-operator", "Only an operator of this server may do that.")
-
-
-def _check_may_act_on(by: Person, other: Person) -> None:
-    if other is by:
+def _check_may_act_on(by: Actor, other: Person) -> None:
+    if other is by.person:
         raise Refused("yourself", "You cannot do that to yourself.")
     if other.operator:
         raise Refused("outranked", f"{other.nick} is an operator of this server.")
 
 
-def kick(chat: Chat, by: Person, nick: str, reason: str, now: float) -> Person:
+def kick(chat: Chat, by: Actor, nick: str, reason: str, now: float) -> Person:
     """Disconnect the person with a nick; return them.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``.
@@ -47,13 +38,13 @@ def kick(chat: Chat, by: Person, nick: str, reason: str, now: float) -> Person:
     other = chat.find_person(nick)
     _check_may_act_on(by, other)
     reason = cut(reason, REASON_LENGTH)
-    chat.audit.add(now, by, "server kick", other.nick, reason=reason)
-    if not chat.peers.forward(other, by, Disconnect(reason, now)):
-        removal.disconnect(chat, other, PutOut(now, None, by.nick, reason))
+    chat.audit.add(now, by.person, "server kick", other.nick, reason=reason)
+    if not chat.peers.forward(other, by.person, Disconnect(reason, now)):
+        removal.disconnect(chat, other, PutOut(now, None, by.person.nick, reason))
     return other
 
 
-def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban, str, int]:
+def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, str, int]:
     """Ban a person, an account or a target from the server.
 
     Return the ban, why it leaves out the person's address, if it does, and how many people and
@@ -66,10 +57,11 @@ def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban,
     """
     found, label = find_target(chat, text)
     seconds, reason = split_duration(words)
-    until = now + seconds if seconds is not None else None
+    made = chat.believed.at(now)
+    until = made + seconds if seconds is not None else None
     if isinstance(found, Person):
         _check_may_act_on(by, found)
-        [covers] = coverage(chat, (found,), until, now, OPERATORS)
+        [covers] = coverage(chat, (found,), until, made, OPERATORS)
     else:
         if found.kind is not Kind.ADDRESS:
             for other in matching(chat, found):
@@ -77,14 +69,14 @@ def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban,
         covers = Coverage((Mark(found, until),))
     first, *others = covers.marks
     reason = cut(reason, REASON_LENGTH)
-    new = Ban(first.target, label, by.nick, now, first.until, reason, tuple(others))
+    new = Ban(first.target, label, by.person.nick, made, first.until, reason, tuple(others))
     check_bans_fit(chat, (new.target,), now)
     chat.access.bans.extend(new, now)
     covered = ", ".join(str(mark.target) for mark in new.marks) if new.is_named else ""
-    subject = f"{label} {term(now, until)}"
-    chat.audit.add(now, by, "server ban", subject, reason=new.reason, covered=covered)
+    subject = f"{label} {term(made, until)}"
+    chat.audit.add(now, by.person, "server ban", subject, reason=new.reason, covered=covered)
     everyone = chat.people.everyone()
-    banned = [each for each in everyone if new.covers(each.identity, now) and not each.operator]
+    banned = [each for each in everyone if new.covers(each.identity, made) and not each.operator]
     remote = sum(map(chat.peers.is_remote, banned))
     return new, covers.left_out, removal.enforce_server_ban(chat, new, now) + remote
 
@@ -148,6 +140,7 @@ def statistics(chat: Chat, now: float) -> list[str]:
         f"bans {len(chat.access.bans)}",
         *_locked(chat, now),
         f"open for {duration(now - since)}",
+        *([doubt] if (doubt := chat.believed.doubt(now)) else []),
     ]
 
 
@@ -157,22 +150,22 @@ def _locked(chat: Chat, now: float) -> list[str]:
     return [f"locked for guests by {lock.by}{lock.rest(now)}"] if lock is not None else []
 
 
-def unban_since(chat: Chat, by: Person, seconds: float, now: float) -> int:
+def unban_since(chat: Chat, by: Actor, seconds: float, now: float) -> int:
     """Lift the bans from the server that were set during the last ``seconds``; return how many.
 
     :raises Refused: ``no-change``.
     """
     bans = chat.access.bans
-    ended = [each for each in bans if now - each.made <= seconds]
+    ended = [each for each in bans if chat.believed.at(now) - each.made <= seconds]
     if not ended:
         raise Refused("no-change", f"Nobody was banned in the last {duration(seconds)}.")
     for each in ended:
         bans.drop(each.target)
-    chat.audit.add(now, by, "server unban", f"{len(ended)} of the last {duration(seconds)}")
+    chat.audit.add(now, by.person, "server unban", f"{len(ended)} of the last {duration(seconds)}")
     return len(ended)
 
 
-async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> None:
+async def rename(chat: Chat, by: Actor, nick: str, new: str, now: float) -> None:
     """Give the person with a nick another one.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``, ``bad-nick``, ``nick-taken``,
@@ -184,12 +177,12 @@ async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> Non
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
-    answering = chat.peers.request(other, by, Rename(new, now))
+    answering = chat.peers.request(other, by.person, Rename(new, now))
     if answering is not None:
         await answering
     else:
-        await rename_here(chat, other, by, new, now)
-    chat.audit.add(now, by, "server rename", f"{old} {name}")
+        await rename_here(chat, other, by.person, new, now)
+    chat.audit.add(now, by.person, "server rename", f"{old} {name}")
 
 
 async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:

@@ -15,7 +15,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Notice, Refused
 from chatd.chat.limits import LISTED, RAID_BANS, REASON_LENGTH
 from chatd.chat.model.bans import Ban, Kind, Target, read_target
-from chatd.chat.model.entities import Person
+from chatd.chat.model.entities import Actor, Person
 from chatd.chat.peers import Notify
 from chatd.chat.records.server_access import Lock
 from chatd.chat.text.durations import duration, split_duration, term
@@ -28,7 +28,7 @@ EVERYONE = "everyone"
 # The lock -----------------------------------------------------------------------------------------
 
 
-def lock(chat: Chat, by: Person, words: str, now: float) -> Lock:
+def lock(chat: Chat, by: Actor, words: str, now: float) -> Lock:
     """Let only users enter who prove an account, until the server is unlocked; return the lock.
 
     ``words`` are the duration, if it ends by itself, and the reason.  Who is here may stay.
@@ -36,16 +36,17 @@ def lock(chat: Chat, by: Person, words: str, now: float) -> Lock:
     :raises Refused: ``bad-duration``.
     """
     seconds, reason = split_duration(words)
-    until = now + seconds if seconds is not None else None
-    made = Lock(by.nick, now, until, cut(reason, REASON_LENGTH))
+    time = chat.believed.at(now)
+    until = time + seconds if seconds is not None else None
+    made = Lock(by.person.nick, time, until, cut(reason, REASON_LENGTH))
     chat.access.set_lock(made)
-    how_long = f"guests {term(now, until)}" if until is not None else "guests"
-    chat.audit.add(now, by, "server lock", how_long, reason=reason)
-    _tell_operators(chat, by, f"{by.nick} locked this server for guests{made.rest(now)}.")
+    how_long = f"guests {term(time, until)}" if until is not None else "guests"
+    chat.audit.add(now, by.person, "server lock", how_long, reason=reason)
+    _tell_operators(chat, by, f"{by.person.nick} locked this server for guests{made.rest(time)}.")
     return made
 
 
-def unlock(chat: Chat, by: Person, now: float) -> None:
+def unlock(chat: Chat, by: Actor, now: float) -> None:
     """Let guests enter again.
 
     :raises Refused: ``no-change``.
@@ -53,15 +54,15 @@ def unlock(chat: Chat, by: Person, now: float) -> None:
     if chat.access.lock(now) is None:
         raise Refused("no-change", "This server is not locked.")
     chat.access.set_lock(None)
-    chat.audit.add(now, by, "server unlock", "guests")
-    _tell_operators(chat, by, f"{by.nick} unlocked this server: guests may enter again.")
+    chat.audit.add(now, by.person, "server unlock", "guests")
+    _tell_operators(chat, by, f"{by.person.nick} unlocked this server: guests may enter again.")
 
 
-def _tell_operators(chat: Chat, by: Person, text: str) -> None:
+def _tell_operators(chat: Chat, by: Actor, text: str) -> None:
     """Tell the other operators, on all servers of a cluster."""
     for person in chat.people.everyone():
-        others = person.operator and person is not by
-        if others and not chat.peers.forward(person, by, Notify(text)):
+        others = person.operator and person is not by.person
+        if others and not chat.peers.forward(person, by.person, Notify(text)):
             chat.deliver(person, Notice(text))
 
 
@@ -84,7 +85,7 @@ class Raid:
     until: float | None
 
 
-def find_raid(chat: Chat, by: Person, text: str, seconds: float, words: str, now: float) -> Raid:
+def find_raid(chat: Chat, by: Actor, text: str, seconds: float, words: str, now: float) -> Raid:
     """Return the people who entered during the last ``seconds``, from anywhere or a network.
 
     ``words`` are the duration of their bans and the reason.  Nothing has changed yet.
@@ -93,17 +94,19 @@ def find_raid(chat: Chat, by: Person, text: str, seconds: float, words: str, now
     """
     network = _network(text)
     ban_seconds, reason = split_duration(words)
-    until = now + ban_seconds if ban_seconds is not None else None
+    time = chat.believed.at(now)
+    until = time + ban_seconds if ban_seconds is not None else None
     entered = [
         person
         for person in chat.people.everyone()
         if now - person.since <= seconds
         and (network is None or network.covers(person.identity))
-        and person is not by
+        and person is not by.person
     ]
-    people = tuple(
-        person for person in entered if not (person.operator or person.identity.is_established(now))
-    )
+    spared = {
+        person for person in entered if person.operator or person.identity.is_established(time)
+    }
+    people = tuple(person for person in entered if person not in spared)
     if not people:
         raise Refused("nobody", f"No guest and no new account entered in {_lately(seconds)}.")
     if len(people) > RAID_BANS:
@@ -113,16 +116,18 @@ def find_raid(chat: Chat, by: Person, text: str, seconds: float, words: str, now
             "one ban covers: name a shorter time or a network.",
         )
     bans, left_out = [], {}
-    covered = coverage(chat, people, until, now, OPERATORS)
+    covered = coverage(chat, people, until, time, OPERATORS)
     for person, covers in zip(people, covered, strict=True):
         first, *others = covers.marks
         reason = cut(reason, REASON_LENGTH)
-        made = Ban(first.target, person.nick, by.nick, now, first.until, reason, tuple(others))
+        made = Ban(
+            first.target, person.nick, by.person.nick, time, first.until, reason, tuple(others)
+        )
         bans.append(made)
         if covers.left_out:
             left_out[person.address] = covers.left_out
     check_bans_fit(chat, (made.target for made in bans), now)
-    return Raid(people, tuple(bans), left_out, len(entered) - len(people), seconds, until)
+    return Raid(people, tuple(bans), left_out, len(spared), seconds, until)
 
 
 def _network(text: str) -> Target | None:
@@ -145,7 +150,7 @@ def preview(raid: Raid, now: float) -> tuple[str, list[str]]:
     count = len(raid.people)
     heading = (
         f"{_counted(count)} entered in {_lately(raid.seconds)}, and would be banned "
-        f"{term(now, raid.until)}:"
+        f"{term(raid.bans[0].made, raid.until)}:"
     )
     rows = [
         f"{person.nick}, {'new account' if person.account else 'guest'}, "
@@ -164,7 +169,7 @@ def _counted(count: int) -> str:
     return "1 person" if count == 1 else f"{count} people"
 
 
-def ban_raid(chat: Chat, by: Person, raid: Raid, now: float) -> int:
+def ban_raid(chat: Chat, by: Actor, raid: Raid, now: float) -> int:
     """Ban the people of a raid from the server, those who have left meanwhile too.
 
     Return how many people and connections are disconnected.
@@ -172,13 +177,16 @@ def ban_raid(chat: Chat, by: Person, raid: Raid, now: float) -> int:
     :raises Refused: ``too-many``.
     """
     check_bans_fit(chat, (made.target for made in raid.bans), now)
-    bans = [chat.access.bans.extend(made, now) for made in raid.bans]
+    bans = [chat.access.bans.extend(made, chat.believed.at(now)) for made in raid.bans]
     nicks = ", ".join(made.label for made in bans)
-    subject = (
-        f"{_counted(len(bans))} of {_lately(raid.seconds)} {term(raid.bans[0].made, raid.until)}"
-    )
+    who = f"{_counted(len(bans))} of {_lately(raid.seconds)}"
     chat.audit.add(
-        now, by, "server ban", subject, reason=bans[0].reason, covered=cut(nicks, REASON_LENGTH)
+        now,
+        by.person,
+        "server ban",
+        f"{who} {term(raid.bans[0].made, raid.until)}",
+        reason=bans[0].reason,
+        covered=cut(nicks, REASON_LENGTH),
     )
     remote = sum(
         chat.peers.is_remote(person) and chat.people.get(person.name.key) is person

@@ -78,16 +78,16 @@ def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
 def enforce_server_bans(chat: Chat, bans: Collection[Ban], now: float) -> int:
     """Disconnect the people and connections on this server that bans cover; return how many.
 
-    Operators may stay, even when they share a banned address.
+    Operators may stay, even when they share a banned address; their other connections from there
+    may not.
     """
     made = Bans(len(bans))
+    made.believed = chat.believed.at
     for each in bans:
         made.restore(each)
     count = 0
     for person in chat.people.here():
-        if person.operator:
-            continue
-        ban = made.covering(person.identity, now)
+        ban = made.covering(person.identity, now) if not person.operator else None
         if ban is not None:
             disconnect(chat, person, PutOut(now, None, ban.by, ban.reason, True, ban.until))
             count += 1
@@ -99,6 +99,8 @@ def enforce_server_bans(chat: Chat, bans: Collection[Ban], now: float) -> int:
 
 def _end_if_banned(chat: Chat, session: Session, bans: Bans, now: float) -> bool:
     """End a connection if a ban covers its key or its address; return whether one does."""
+    if session.operator:
+        return False
     registered = session.person.registered
     identity = Identity(key=session.fingerprint, address=session.address, registered=registered)
     ban = bans.covering(identity, now)

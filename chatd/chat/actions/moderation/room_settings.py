@@ -7,7 +7,7 @@ from chatd.chat.delivery.history import read_limit
 from chatd.chat.events import Refused, Role, RoomSet, TopicSet
 from chatd.chat.limits import KEY_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
 from chatd.chat.model import rules
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Actor, Room
 from chatd.chat.model.preferences import as_typed, on_or_off
 from chatd.chat.text.sanitizing import cut
 
@@ -19,27 +19,27 @@ SETTINGS = ("private", "topic", "slow", "shouting", "speak", "lasting", "history
 SPEAK = ("everyone", "registered", "voices")
 
 
-def set_topic(chat: Chat, by: Person, room: Room, text: str, now: float) -> None:
+def set_topic(chat: Chat, by: Actor, room: Room, text: str, now: float) -> None:
     """Set the topic of a room; an empty text removes it.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
     """
-    rules.check_membership(room, by)
+    rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
     rules.check_not_muted(room, by, now)
     room.settings.topic = cut(text, TOPIC_LENGTH)
     chat.persistent.changed(room)
-    chat.audit.add(now, by, "topic", room.settings.topic, room=room)
-    chat.post(room, TopicSet(now, by.nick, room.settings.topic), by)
+    chat.audit.add(now, by.person, "topic", room.settings.topic, room=room)
+    chat.post(room, TopicSet(now, by.person.nick, room.settings.topic), by.person)
 
 
-def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: float) -> None:
+def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: float) -> None:
     """Change one setting of a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
         ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
     """
-    rules.check_membership(room, by)
+    rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
     settings = room.settings
     if name == "topic":
@@ -70,11 +70,11 @@ def set_room(chat: Chat, by: Person, room: Room, name: str, value: str, now: flo
         )
     chat.persistent.changed(room)
     shown = setting(room, name)
-    chat.audit.add(now, by, "room", f"{name} {shown}", room=room)
-    chat.post(room, RoomSet(now, by.nick, name, shown), by)
+    chat.audit.add(now, by.person, "room", f"{name} {shown}", room=room)
+    chat.post(room, RoomSet(now, by.person.nick, name, shown), by.person)
 
 
-def _set_persistent(chat: Chat, by: Person, room: Room, persistent: bool) -> None:
+def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool) -> None:
     """Make a room persistent, with the roles of its members, or temporary again.
 
     :raises Refused: ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
@@ -85,7 +85,7 @@ def _set_persistent(chat: Chat, by: Person, room: Room, persistent: bool) -> Non
     if not persistent:
         chat.persistent.make_temporary(room)
         return
-    chat.persistent.make_persistent(room, by)
+    chat.persistent.make_persistent(room, by.person)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
             chat.persistent.give_role(room, other, member.role)
@@ -101,9 +101,9 @@ def setting(room: Room, name: str) -> str:
     return f"{value:g}" if isinstance(value, float) else as_typed(value)
 
 
-def setting_for(person: Person, room: Room, name: str) -> str:
-    """Return a setting as a person may see it: moderators see the key."""
-    if name == "key" and room.settings.key and room.role_of(person) is not Role.MEMBER:
+def setting_for(actor: Actor, room: Room, name: str) -> str:
+    """Return a setting as somebody may see it: moderators see the key."""
+    if name == "key" and room.settings.key and room.role_by(actor) is not Role.MEMBER:
         return room.settings.key
     return setting(room, name)
 

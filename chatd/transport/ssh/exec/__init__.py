@@ -39,7 +39,11 @@ class Help(ExecCommand):
 COMMANDS: dict[str, tuple[type[ExecCommand], str, str]] = {
     "who": (Who, "who", "everyone who is here and their rooms, a person a line"),
     "rooms": (Rooms, "rooms", "every room, its people and its topic, a room a line"),
-    "say": (Say, "say ROOM [TEXT]", "say it, or each line of standard input, once it is kept"),
+    "say": (
+        Say,
+        "say [--block] ROOM [TEXT]",
+        "say it, or each line of standard input (as one message with --block), once it is kept",
+    ),
     "tail": (Tail, "tail [-n N] [--json] ROOM", "the room as lines, until interrupted"),
     "search": (
         Search,

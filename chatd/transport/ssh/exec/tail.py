@@ -45,8 +45,8 @@ class Tail(SessionCommand):
     def entered(self, session: Session) -> None:
         """Write the last N messages, then follow the room."""
         host = self.call.host
-        room = host.chat.find_room(self._room, session.person)
-        rules.check_entry(room, session.person, host.now())
+        room = host.chat.find_room(self._room, session)
+        rules.check_entry(room, session, host.now())
         self.wait_for(self._follow(session, room))
 
     async def _follow(self, session: Session, room: Room) -> None:

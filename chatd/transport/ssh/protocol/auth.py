@@ -1,7 +1,11 @@
 """User authentication (RFC 4252, 4256), which admits every user.
 
 Any key is accepted once a signature proves it.  A user without a key logs in by
-keyboard-interactive, which asks nothing, or by asking for ``none`` again.  There are no passwords.
+keyboard-interactive, which asks nothing, or by asking for ``none`` again.  Clients that know
+nothing but ``password`` log in with any: it is not looked at, and the user is a guest.  It is
+offered last, so that clients that know another method ask nobody for a password.  A user name
+that asks for a guest (`is_guest`) is admitted by the first request for ``none``: that is how
+clients without any method log in, such as OpenSSH with ``BatchMode=yes``.
 Each request is answered before the next one is read, so only one is ever in flight.
 
 It knows requests and keys.  Whether the user is admitted is decided by the transport's config.
@@ -22,7 +26,7 @@ from chatd.transport.ssh.keys.public_keys import (
 )
 from chatd.transport.ssh.protocol.ciphers import PacketError
 from chatd.transport.ssh.protocol.interfaces import Login
-from chatd.transport.ssh.protocol.peer import SshPeer, client_name, user_name
+from chatd.transport.ssh.protocol.peer import SshPeer, client_name, is_guest, user_name
 from chatd.wire.ssh import Fields, names, string
 
 USERAUTH_REQUEST = 50
@@ -38,7 +42,9 @@ NEXT_SERVICE = b"ssh-connection"
 #: once for each key of an agent, and the first key is accepted, so a client needs only a few.
 MAX_ATTEMPTS = 20
 
-_METHODS: Final = names(b"publickey", b"keyboard-interactive")
+#: The methods that admit a user without a key, in the order in which they are offered.
+_ADMITTING: Final = (b"keyboard-interactive", b"password")
+_METHODS: Final = names(b"publickey", *_ADMITTING)
 
 
 class UserAuth:
@@ -67,7 +73,7 @@ class UserAuth:
             raise PacketError(conch.DISCONNECT_SERVICE_NOT_AVAILABLE, "no such service")
         if method == b"publickey":
             self._try_key(user, fields)
-        elif method == b"keyboard-interactive" or (method == b"none" and self._asked_none):
+        elif method in _ADMITTING or (method == b"none" and (self._asked_none or is_guest(user))):
             self._succeed(user, None)
         else:
             # Clients ask for "none" first, to learn the methods (RFC 4252 section 5.2): admitting

@@ -35,6 +35,11 @@ def user_name(raw: bytes) -> str:
     return raw[:MAX_USER].decode("utf-8", "replace")
 
 
+def is_guest(raw: bytes) -> bool:
+    """Return whether a user name asks to be a guest whatever keys there are: ``ada+guest``."""
+    return b"guest" in raw.split(b"+")[1:]
+
+
 def client_name(raw: bytes) -> str:
     """Return a client's software version, safe to show and to log.
 

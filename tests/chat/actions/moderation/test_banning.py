@@ -524,11 +524,11 @@ def test_a_guest_who_acts_for_an_owner_sees_the_owners_private_rooms(server: Ser
     ada = owner(server)
     ada.types("/room private on")
     session, _ = enters_as_guest(server, ADA, HOME)
-    room = server.chat.find_room("attic", session.person)
+    room = server.chat.find_room("attic", session)
     assert server.chat.join(session, "attic", server.now) is room
     stranger, _ = enters_as_guest(server, CY, HOME)
     with pytest.raises(Refused, match="There is no room attic"):
-        server.chat.find_room("attic", stranger.person)
+        server.chat.find_room("attic", stranger)
 
 
 def test_a_login_to_a_banned_account_removes_the_guest_from_the_room(server: Server) -> None:

@@ -303,6 +303,67 @@ def test_a_person_is_an_operator_only_while_an_operators_connection_is_here(serv
     assert ada.sees() == ["-- Only an operator of this server may do that."]
 
 
+def test_a_password_makes_no_operator_while_the_operator_is_here_by_key(server: Server) -> None:
+    """Every right of an operator is tried on both connections of one person."""
+    desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
+    desk.types("/register a long secret")
+    bob = server.enters("bob")
+    bob.types("/join attic"), bob.types("/room private on")
+    thief = server.enters("x")
+    thief.types("/login ada a long secret")
+    assert thief.session.person is desk.session.person
+    assert desk.session.person.operator, "nobody bans or outranks them"
+    elsewhere = "you are an operator only on the connection that came with your key."
+    server_wide = (
+        "-- Not by this connection: you are an operator only on the one that came with your key."
+    )
+    refused = {
+        "/server stats": server_wide,
+        "/server ban bob": server_wide,
+        "/kick bob": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/ban bob": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/mute bob": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/op bob": f"-- Only the owner of lobby may do that; {elsewhere}",
+        "/topic tea": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/room slow 5": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/delete 1": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/bans": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/join attic": "-- attic is private; its moderators can /invite you.",
+        "/rooms attic": "-- There is no room attic; /rooms lists them.",
+        "/users attic": "-- There is no room attic; /rooms lists them.",
+    }
+    for line, answer in refused.items():
+        thief.sees()
+        thief.types(line)
+        if line == "/rooms attic":
+            assert not any("attic" in row for row in thief.sees())
+        else:
+            assert thief.sees() == [answer], line
+    thief.types("/whois bob"), thief.types("/help all"), thief.types("/audit")
+    shown = thief.sees()
+    assert not any("192.0.2" in row or "/server" in row or "/kick" in row for row in shown)
+    for line in ("/users attic", "/topic tea", "/server stats", "/whois bob"):
+        desk.types(line)
+    rows = desk.sees()
+    assert any("address 192.0.2.1" in row for row in rows)
+    assert not any("may do that" in row or "no room" in row for row in rows)
+    desk.leaves()
+    thief.sees(), thief.types("/server stats")
+    assert thief.sees() == ["-- Only an operator of this server may do that."]
+
+
+def test_an_operators_connection_without_a_key_is_not_spared_by_a_ban_of_its_address(
+    server: Server,
+) -> None:
+    desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
+    desk.types("/register a long secret")
+    thief = server.enters("x", address="203.0.113.9")
+    thief.types("/login ada a long secret")
+    desk.types("/server ban 203.0.113.9")
+    assert thief.client.closed
+    assert not desk.client.closed
+
+
 def test_resuming_an_operators_session_by_a_password_does_not_make_an_operator(
     server: Server,
 ) -> None:
