@@ -69,6 +69,13 @@ PENDING_PASSWORD_CHECKS = 20
 
 #: Private messages that are kept for the owner of an account while they are offline.
 OFFLINE_MESSAGES = 50
+#: Of those, messages of one sender; of a guest; and of all guests of one address prefix, who may be
+#: one user under many nicks.  Whoever has more to say waits until those are read.
+OFFLINE_FROM_SENDER = 5
+OFFLINE_FROM_GUEST = 2
+OFFLINE_FROM_GUESTS_OF_ADDRESS = 4
+#: And the bytes of their texts in UTF-8: fifty usual messages, or a dozen long ones.
+OFFLINE_BYTES = 64 * 1024
 
 #: Persistent rooms that one account may own.
 PERSISTENT_ROOMS = 20

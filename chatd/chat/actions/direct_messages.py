@@ -80,11 +80,11 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
 def leave_for_later(chat: Chat, person: Person, account: Account, text: str, now: float) -> str:
     """Store a message until the owner of an account enters; return a notice for its sender.
 
-    :raises Refused: ``not-reading``.
+    :raises Refused: ``not-reading`` or ``too-many``.
     """
     owner = chat.entrance.owner_here(account)  # here without a connection, or not at all
     if owner is None or person.name.key not in owner.ignored:
-        chat.offline.add(account, person.nick, text, now)
+        chat.offline.add(account, person, text, now)
     return f"{account.name} is not here now, and will be shown it then."
 
 

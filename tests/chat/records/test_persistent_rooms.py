@@ -78,11 +78,12 @@ def test_owner_moderators_and_settings_survive_a_restart(store: MemoryStore) -> 
     assert {"   bob (moderator)", "   cy"} <= set(stranger.sees())
     ada = again.enters("x", fingerprint=ADA)
     ada.types("/join attic"), ada.types("/room")
-    assert [row.strip() for row in ada.sees()[-7:]] == [
+    assert [row.strip() for row in ada.sees()[-8:]] == [
         "private on",
         "topic Old books",
         "slow 5",
         "shouting allow",
+        "speak everyone",
         "lasting on",
         "history 30",
         "key off",
