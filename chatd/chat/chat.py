@@ -73,6 +73,7 @@ class Chat:
         self.accounts = Accounts(store)
         self.offline = OfflineMessages(store)
         self._schedule = environment.schedule
+        self.make_token = environment.make_token
         self._expire_later = environment.expire_later
         self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
         self.authentication = Authenticator(
@@ -106,7 +107,9 @@ class Chat:
             self.unacknowledged,
         )
         self.lobby = self._open_room(names.room(options.lobby), permanent=True)
-        self.persistent = PersistentRooms(store, self.lobby, self.open_room)
+        self.persistent = PersistentRooms(
+            store, self.lobby, self.open_room, options.room_owner_seconds
+        )
 
     # Entering and leaving -------------------------------------------------------------------------
 
@@ -133,6 +136,7 @@ class Chat:
         self.peers.person_changed(session.person)
         if account is not None:
             self.authentication.owner_logged_in(account, visitor.address)
+            self.accounts.note_use(account, now)
             if listens:  # at the end of the turn, so that it comes after the greeting
                 self._schedule(lambda: self.offline.deliver(account, session))
         lock = self.access.lock(now)
@@ -340,7 +344,7 @@ class Chat:
             room = self._open_room(name)
             role = Role.OWNER
             with suppress(Refused):  # without an account, or with too many rooms, it is temporary
-                self.persistent.make_persistent(room, person)
+                self.persistent.make_persistent(room, person, now)
             self.peers.room_changed(room)
         else:
             rules.check_entry(room, session, now, key)

@@ -41,6 +41,14 @@ KEYS_PER_ACCOUNT = 20
 #: How old an account is that counts as established: a ban of another person's address spares it,
 #: and a ban of everybody who came lately.  Who prepares a raid a day ahead has to keep the address.
 ESTABLISHED_SECONDS = 86400
+#: How long an account is kept whose owner never said anything and never came back; how many of
+#: those are looked at in one turn, once a minute: some 100 us.
+UNUSED_SECONDS = 30 * 86400
+UNUSED_LOOKED_AT = 200
+#: Seconds after which it is stored again that the owner of an account was here.
+SEEN_AGAIN_SECONDS = 86400
+#: How long a password holds that an operator has set.
+RESET_PASSWORD_SECONDS = 86400
 #: How old an account is that may own persistent rooms.
 ROOM_OWNER_SECONDS = 3600
 
@@ -176,6 +184,10 @@ EDIT_SECONDS = 10 * 60
 #: the bound is set, takes some milliseconds.
 ROOM_HISTORY = 100_000
 
+#: Accounts on a page of /server accounts, and pages that may be asked for.
+ACCOUNTS_SHOWN = 20
+ACCOUNT_PAGES = ACCOUNTS // ACCOUNTS_SHOWN
+
 #: Results on a page of /search, pages that may be asked for, and words of one search.
 SEARCH_SHOWN = 20
 SEARCH_PAGES = 1000
@@ -273,3 +285,5 @@ class Rate:
 #: New passwords from one address: a school class that registers together, then one in ten seconds.
 #: Each takes as long as a check, and most create an account that stays.
 NEW_PASSWORDS = Rate(30, 0.1)
+#: New accounts from one address, whatever proves them: a class at once, then as many a day.
+NEW_ACCOUNTS = Rate(30, 30 / 86400)

@@ -21,6 +21,7 @@ def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awai
     :raises Refused: ``nobody``, ``not-reading`` or ``away``.
     """
     person, other = session.person, _find_addressee(chat, nick)
+    chat.accounts.note_use(person.account, now)
     if isinstance(other, Account):
         notice = leave_for_later(chat, person, other, text, now)
         _show_sent(session, other.name.shown, text, now)

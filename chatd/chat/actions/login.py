@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
-from chatd.chat.events import Refused, Role
+from chatd.chat.events import Notice, Refused, Role
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Identity
 from chatd.chat.model.entities import Outsider, Person, Session
@@ -28,6 +28,10 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     if session in session.person.sessions:  # the connection was not lost meanwhile
         check_no_account(session.person)
         await _become_owner(chat, session, account, now)
+    chat.accounts.note_use(owner, now)
+    if account.password_until is not None:
+        text = "An operator has set that password: choose your own with /password."
+        session.deliver(Notice(text))
     return account
 
 
@@ -101,7 +105,8 @@ def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> Non
 async def register(chat: Chat, session: Session, password: str, now: float) -> Account:
     """Register the nick of a person as their account, proved by ssh key, password or both.
 
-    :raises Refused: ``no-key`` and as `chatd.chat.entry.entrance.Entrance.register` and
+    :raises Refused: ``no-key``, ``too-fast`` and as
+        `chatd.chat.entry.entrance.Entrance.register` and
         `chatd.chat.entry.authentication.Authenticator.hash`.
     """
     person = session.person
@@ -113,6 +118,8 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
         raise Refused(
             "no-key", "Choose a password, or come with an ssh key: one of them proves it."
         )
+    if not session.operator:
+        chat.authentication.check_registration(session.address, now)
     account = await chat.entrance.register(person, session.fingerprint, now, password=password_hash)
     chat.authentication.owner_logged_in(account.name.key, session.address)
     chat.peers.person_changed(person)

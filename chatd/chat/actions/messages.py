@@ -33,6 +33,7 @@ def say(
         refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
+    chat.accounts.note_use(person.account, now)
     event = (Acted if act else Said)(now, person.nick, text)
     chat.posting.post(room, event, person, session, acknowledge=acknowledge)
 
@@ -48,6 +49,7 @@ def post_without_joining(
     rules.check_speech_from_outside(room, session, now)
     _check_loudness(room, text)
     person.last_active = now
+    chat.accounts.note_use(person.account, now)
     said = Said(now, person.nick, text)
     chat.posting.post(room, said, person, session, acknowledge=acknowledge)
 
@@ -67,6 +69,7 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
         _check_loudness(room, text)
     recipients = {other for room in person.rooms.values() for other in room.members}
     person.last_active = now
+    chat.accounts.note_use(person.account, now)
     for room in person.rooms.values():
         room.members[person].last_said = now
     own = (session,) if session.client.echoes_input else ()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from chatd.chat.actions.moderation import operators, raids
+from chatd.chat.actions.moderation import accounts, operators, raids
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.commands.moderating import ban_rows, covers, leaves_out
 from chatd.chat.events import Refused, Role
+from chatd.chat.limits import ACCOUNT_PAGES
 from chatd.chat.model import rules
+from chatd.chat.text import names
 from chatd.chat.text.durations import split_duration, term
+from chatd.chat.text.query import midnight, read_page
 
 #: The word before a time in which people entered, or were banned.
 _LAST = "last"
@@ -92,8 +95,65 @@ def _stats(call: Call, _: str, __: str) -> None:
     call.list("This server:", operators.statistics(call.chat, call.now))
 
 
-def _rename(call: Call, nick: str, new: str) -> Awaitable[None]:
-    return operators.rename(call.chat, call.session, nick, new, call.now)
+async def _rename(call: Call, nick: str, new: str) -> None:
+    account = call.chat.accounts.get(names.fold(nick))
+    if account is None:
+        await operators.rename(call.chat, call.session, nick, new, call.now)
+        return
+    name = names.nick(new)
+    found = accounts.find_account(call.chat, call.session, nick)
+    await accounts.rename(call.chat, call.session, found, name, call.now)
+    call.answer(f"The account {found.name} is called {name} now; its owner has to come again.")
+
+
+def _accounts(call: Call, _: str, __: str) -> None:
+    since, page = 0.0, 1
+    for word in call.words.split()[1:]:
+        name, colon, value = word.partition(":")
+        if colon and name.lower() == "since":
+            since = midnight(value, call.session.preferences.timezone)
+        elif colon and name.lower() == "page":
+            page = read_page(value, ACCOUNT_PAGES)
+        else:
+            raise _usage(call, "accounts [since:DAY] [page:N]")
+    call.list(*accounts.page_of(call.chat, since, page, call.now))
+
+
+async def _forget(call: Call, nick: str, _: str) -> None:
+    account = accounts.find_account(call.chat, call.session, nick)
+    question = f"Delete the account {account.name} for good? Type its name"
+    answer, now = await call.ask(question, secret=False)
+    if names.fold(answer.strip()) != account.name.key:
+        raise Refused("cancelled", "Nothing was deleted.")
+    rules.check_operator(call.session)
+    account = accounts.find_account(call.chat, call.session, nick)
+    await accounts.forget(call.chat, call.session, account, now)
+    call.answer(f"The account {account.name} is deleted; chatd-admin forget deletes its messages.")
+
+
+def _suspend(call: Call, nick: str, words: str) -> None:
+    account = accounts.find_account(call.chat, call.session, nick)
+    ban = accounts.suspend(call.chat, call.session, account, words, call.now)
+    call.answer(f"The account {account.name} is suspended {term(ban.made, ban.until)}.")
+
+
+def _unsuspend(call: Call, nick: str, _: str) -> None:
+    account = accounts.find_account(call.chat, call.session, nick)
+    accounts.unsuspend(call.chat, call.session, account, call.now)
+    call.answer(f"The account {account.name} may be used again.")
+
+
+async def _reset(call: Call, nick: str, words: str) -> None:
+    if words.lower() not in ("", "keys"):
+        raise _usage(call, "reset NICK [keys]")
+    account = accounts.find_account(call.chat, call.session, nick)
+    password = await accounts.reset(
+        call.chat, call.session, account, call.now, without_keys=bool(words)
+    )
+    call.answer(
+        f"The password of {account.name} is {password} for a day; "
+        "tell nobody but its owner, who sets another one with /password."
+    )
 
 
 def _close(call: Call, name: str, reason: str) -> None:
@@ -112,6 +172,11 @@ _SUBCOMMANDS: dict[str, tuple[_Run, int, str]] = {
     "unlock": (_unlock, 0, ""),
     "kick": (_kick, 1, "NICK [REASON]"),
     "rename": (_rename, 2, "NICK NEW"),
+    "accounts": (_accounts, 0, "[since:DAY] [page:N]"),
+    "forget": (_forget, 1, "NICK"),
+    "suspend": (_suspend, 1, "NICK [TIME] [REASON]"),
+    "unsuspend": (_unsuspend, 1, "NICK"),
+    "reset": (_reset, 1, "NICK [keys]"),
     "close": (_close, 1, "ROOM [REASON]"),
     "say": (_say, 1, "TEXT"),
     "stats": (_stats, 0, ""),

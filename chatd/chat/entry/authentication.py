@@ -18,12 +18,13 @@ from chatd.chat.entry.passwords import (
     prepared,
 )
 from chatd.chat.events import Refused
-from chatd.chat.limits import NEW_PASSWORDS, PENDING_PASSWORD_CHECKS
+from chatd.chat.limits import NEW_ACCOUNTS, NEW_PASSWORDS, PENDING_PASSWORD_CHECKS
 from chatd.chat.model.entities import Person
 from chatd.chat.model.people import People
 from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.text import names
+from chatd.chat.text.durations import remaining
 from chatd.chat.text.names import GUEST, Name
 
 _T = TypeVar("_T")
@@ -49,11 +50,24 @@ class Authenticator:
         self._checker = checker
         self._throttle = LoginThrottle()
         self._new_password_rate = PerAddressRate(NEW_PASSWORDS)
+        self._new_account_rate = PerAddressRate(NEW_ACCOUNTS)
         self.pending_checks = 0
 
     def owner_logged_in(self, account: str, address: str) -> None:
         """Note that an owner connected from an address, by any proof; it is known from then on."""
         self._throttle.owner_logged_in(account, address)
+
+    def check_registration(self, address: str, now: float) -> None:
+        """Check that one more account may be registered from an address, and count it.
+
+        :raises Refused: ``too-fast``.
+        """
+        wait = self._new_account_rate.wait(address, now)
+        if wait > 0:
+            raise Refused(
+                "too-fast",
+                f"Many accounts were registered from your address; try again in {remaining(wait)}.",
+            )
 
     async def check_attempt(self, nick: str, address: str, now: float) -> Name:
         """Check that a password may be tried for a nick now; return the name of the account.
@@ -89,7 +103,8 @@ class Authenticator:
         self._check_capacity(known=known)
         # Counted before the check, not after: otherwise many guesses could be made simultaneously.
         attempt = self._throttle.begin(name.key, address, now)
-        own, outside = await self._count_pending(self._is_proved(name, prepared(password)))
+        proving = self._is_proved(name, prepared(password), now)
+        own, outside = await self._count_pending(proving)
         if not (own or outside):
             raise Refused("wrong-password", f"That is not the password of {name}.")
         account = self._accounts.get(name.key)
@@ -102,13 +117,13 @@ class Authenticator:
         self._throttle.succeeded(attempt, now)
         return account
 
-    async def _is_proved(self, name: Name, password: str | None) -> tuple[bool, bool]:
+    async def _is_proved(self, name: Name, password: str | None, now: float) -> tuple[bool, bool]:
         """Return whether a password is the account's and, if not, whether the checker's."""
         account = self._accounts.get(name.key)
         if password is None:
             return False, False
         try:
-            password_hash = account.password if account is not None else ""
+            password_hash = account.password_at(now) if account is not None else ""
             if password_hash and await self._hasher.matches(password_hash, password):
                 return True, False
             if self._checker is None:

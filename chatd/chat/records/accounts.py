@@ -13,11 +13,12 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from chatd.chat.events import Refused
-from chatd.chat.limits import ACCOUNTS, KEYS_PER_ACCOUNT
+from chatd.chat.limits import ACCOUNTS, KEYS_PER_ACCOUNT, SEEN_AGAIN_SECONDS
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import NotStoredError, Store
 from chatd.chat.text import names
@@ -47,7 +48,9 @@ class Account:
     """A registered nick; ``created`` in seconds since the epoch.
 
     ``password`` is a hash by `chatd.chat.entry.passwords.PasswordHasher`, or empty; ``external``
-    says that the external password checker proves the account as well.
+    says that the external password checker proves the account as well.  ``used`` says that its
+    owner has said something or come back, ``seen`` is when they were here, to a day or so (0: it is
+    not known).  A password that an operator has set holds until ``password_until``.
     """
 
     name: Name
@@ -55,6 +58,14 @@ class Account:
     created: float
     password: str = ""
     external: bool = False
+    used: bool = True
+    seen: float = 0.0
+    password_until: float | None = None
+
+    def password_at(self, now: float) -> str:
+        """Return the hash of the password that proves it now, or an empty string."""
+        holds = self.password_until is None or now < self.password_until
+        return self.password if holds else ""
 
     @property
     def has_password(self) -> bool:
@@ -69,6 +80,12 @@ class Account:
             fields["password"] = self.password
         if self.external:
             fields["outside"] = True
+        if not self.used:
+            fields["used"] = False
+        if self.seen:
+            fields["seen"] = self.seen
+        if self.password_until is not None:
+            fields["password_until"] = self.password_until
         return json.dumps(fields)
 
 
@@ -81,6 +98,9 @@ def _decoded(key: str, value: str) -> Account:
         fields["created"],
         fields.get("password", ""),
         fields.get("outside", False),
+        fields.get("used", True),
+        fields.get("seen", 0.0),
+        fields.get("password_until"),
     )
 
 
@@ -111,6 +131,10 @@ class Accounts:
         self._by_nick: dict[str, Account] = {}
         self._by_look: dict[str, Account] = {}
         self._by_key: dict[str, Account] = {}
+        self._unused: dict[str, None] = {}
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(tuple(self._by_nick.values()))
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for key, value in records.items():
@@ -145,6 +169,8 @@ class Accounts:
             self._by_look[look] = account
         for key in account.keys:
             self._by_key[key.fingerprint] = account
+        if not account.used:
+            self._unused[account.name.key] = None
 
     def _take_out(self, account: Account) -> None:
         del self._by_nick[account.name.key]
@@ -152,6 +178,7 @@ class Accounts:
             self._by_look.pop(look, None)
         for key in account.keys:
             self._by_key.pop(key.fingerprint, None)
+        self._unused.pop(account.name.key, None)
 
     def apply_change(self, key: str, value: str | None) -> None:
         """Apply the record of an account that another server has stored, or (None) dropped."""
@@ -203,7 +230,67 @@ class Accounts:
         if len(self._by_nick) >= ACCOUNTS:
             raise Refused("too-many", "The server has no place for another account.")
         keys = (Key(fingerprint, "", now, proved=True),) if fingerprint is not None else ()
-        return await self._change(None, Account(name, keys, now, password, external))
+        account = Account(name, keys, now, password, external, used=False, seen=now)
+        return await self._change(None, account)
+
+    def note_use(self, key: str | None, now: float) -> None:
+        """Note that the owner of an account, by its folded nick, says something or comes back.
+
+        It is stored about once a day.
+        """
+        account = self._by_nick.get(key) if key is not None else None
+        if account is None or (account.used and abs(now - account.seen) < SEEN_AGAIN_SECONDS):
+            return
+        self._take_out(account)
+        used = replace(account, used=True, seen=now)
+        self._put(used)
+        self._store.put(KIND, used.name.key, used.encoded())
+
+    def next_unused(self, count: int) -> list[Account]:
+        """Return the next accounts, at most ``count``, whose owners never came back; in turns."""
+        keys = [*islice(self._unused, count)]
+        for key in keys:
+            del self._unused[key]
+            self._unused[key] = None
+        return [self._by_nick[key] for key in keys]
+
+    async def drop(self, account: Account) -> None:
+        """Drop an account.
+
+        :raises Refused: ``not-kept``; it remains then.
+        """
+        self._take_out(account)
+        try:
+            await self._store.put(KIND, account.name.key, None)
+        except NotStoredError as why:
+            self._put(account)
+            raise Refused("not-kept", f"That was not done: {why}") from None
+
+    async def rename(self, account: Account, name: Name) -> Account:
+        """Give an account another nick.
+
+        :raises Refused: ``nick-taken``, ``not-kept``.
+        """
+        other = self.owner(name)
+        if other is not None and other.name.key != account.name.key:
+            raise Refused("nick-taken", f"{name} is registered, or looks like a nick that is.")
+        await self.drop(account)
+        try:
+            return await self._change(None, replace(account, name=name))
+        except Refused:
+            await self._change(None, account)
+            raise
+
+    async def reset(
+        self, account: Account, password: str, until: float, *, without_keys: bool
+    ) -> Account:
+        """Set the hash of a password that an operator has chosen, and maybe drop all keys.
+
+        :raises Refused: ``not-kept``.
+        """
+        keys = () if without_keys else account.keys
+        after = replace(account, password=password, password_until=until, keys=keys)
+        return await self._change(account, after)
 
     def check_unowned(self, name: Name) -> None:
         """Check that a nick is not registered, and does not look like one that is.
@@ -222,7 +309,7 @@ class Accounts:
             raise Refused("no-change", "You have no password here.")
         if not password and not (account.keys or account.external):
             raise Refused("last-proof", "You have no key: without a password nothing proves you.")
-        return await self._change(account, replace(account, password=password))
+        return await self._change(account, replace(account, password=password, password_until=None))
 
     async def add_key(self, account: Account, key: Key) -> Account:
         """Add a key that proves an account; a known key may become ``proved``.

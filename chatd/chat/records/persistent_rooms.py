@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import PERSISTENT_ROOMS
+from chatd.chat.limits import PERSISTENT_ROOMS, ROOM_OWNER_SECONDS
 from chatd.chat.model.bans import Ban, Bans, Kind, Mark, Target
 from chatd.chat.model.entities import Person, Room, Settings
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text import names
+from chatd.chat.text.durations import remaining
 from chatd.chat.text.names import GUEST
 
 #: The kinds of the records of rooms, of their bans and of their mutes in the store.  The key of a
@@ -29,6 +30,7 @@ from chatd.chat.text.names import GUEST
 KIND = "room"
 BAN = "ban"
 MUTE = "mute"
+_NOTHING = object()
 #: A record has every setting under the name of its field; older records lack some, which then have
 #: their defaults.
 _SETTINGS = tuple(each.name for each in dataclasses.fields(Settings))
@@ -37,15 +39,21 @@ _SETTINGS = tuple(each.name for each in dataclasses.fields(Settings))
 class PersistentRooms:
     """The persistent rooms of a chat, and how many each account owns.
 
-    ``open_room`` opens a room with a name and a `Room.id`.  ``_last_records`` has each room's
+    ``open_room`` opens a room with a name and a `Room.id`; accounts may own rooms when they are
+    ``owner_seconds`` old.  ``_last_records`` has each room's
     record as it was loaded, or as another server has stored it last: a changed record is compared
     with it, so that only what the other server changed is applied.
     """
 
     def __init__(
-        self, store: Store, lobby: Room, open_room: Callable[[names.Name, str], Room]
+        self,
+        store: Store,
+        lobby: Room,
+        open_room: Callable[[names.Name, str], Room],
+        owner_seconds: float = ROOM_OWNER_SECONDS,
     ) -> None:
         self._store = store
+        self._owner_seconds = owner_seconds
         self._lobby = lobby
         self._open_room = open_room
         self._owned: dict[str, int] = {}
@@ -215,14 +223,18 @@ class PersistentRooms:
             }
             self._store.put(KIND, room.name.key, json.dumps(record))
 
-    def make_persistent(self, room: Room, person: Person) -> None:
-        """Make a room persistent, and a person its owner.
+    def make_persistent(self, room: Room, person: Person, now: float) -> None:
+        """Make a room persistent, and a person its owner, whose account is no new one.
 
-        :raises Refused: ``no-account`` or ``too-many``.
+        :raises Refused: ``no-account``, ``new-account`` or ``too-many``.
         """
         account = person.account
         if account is None:
             raise Refused("no-account", "You have no account; /register makes your nick your own.")
+        age = now - (person.registered if person.registered is not None else now)
+        if age < self._owner_seconds and not person.operator:
+            wait = remaining(self._owner_seconds - age)
+            raise Refused("new-account", f"Your account may own rooms that last in {wait}.")
         if self._owned.get(account, 0) >= PERSISTENT_ROOMS:
             raise Refused(
                 "too-many", f"You have {PERSISTENT_ROOMS} rooms that last; end one first."
@@ -242,6 +254,40 @@ class PersistentRooms:
             for kind in (BAN, MUTE):
                 for ban in _bans(room, kind):
                     self._store_ban(kind, room, ban.target, None)
+
+    def account_gone(
+        self, rooms: Iterable[Room], account: str, new: str | None = None
+    ) -> list[Room]:
+        """Take the roles, invitations and voices of an account that is gone, or has a ``new`` nick.
+
+        A persistent room without an owner gets its first moderator as one.  Return the rooms that
+        have changed.
+        """
+        changed = []
+        for room in rooms:
+            tables: tuple[dict[str, Any], ...] = (room.roles, room.invited_accounts)
+            had = [table.pop(account, _NOTHING) for table in tables]
+            had_voice = room.voices.pop(f"account:{account}", _NOTHING) is None
+            if not (had_voice or any(each is not _NOTHING for each in had)):
+                continue
+            if new is not None:
+                for table, value in zip(tables, had, strict=True):
+                    if value is not _NOTHING:
+                        table[new] = value
+                if had_voice:
+                    room.voices[f"account:{new}"] = None
+            elif had[0] is Role.OWNER and Role.OWNER not in room.roles.values():
+                successor = next(iter(room.roles), None)
+                if successor is not None:
+                    room.roles[successor] = Role.OWNER
+            self._count_owners(room)
+            self.changed(room)
+            changed.append(room)
+        return changed
+
+    def is_needed(self, account: str) -> bool:
+        """Whether an account owns a persistent room."""
+        return account in self._owned
 
     def give_role(self, room: Room, person: Person, role: Role) -> None:
         """Store the role of a person in a persistent room, if they have an account."""

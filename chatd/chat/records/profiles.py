@@ -90,6 +90,19 @@ class Profiles:
                 del read[next(iter(read))]
         self._store_record(person.account)
 
+    def drop(self, account: str) -> None:
+        """Drop the profile of an account that is gone."""
+        if self._profiles.pop(account, None) is not None:
+            self._store.put(KIND, account, None)
+
+    def move(self, account: str, new: str) -> None:
+        """Keep the profile of an account under its new folded nick."""
+        profile = self._profiles.pop(account, None)
+        if profile is not None:
+            self._store.put(KIND, account, None)
+            self._profiles[new] = profile
+            self._store_record(new)
+
     def _profile(self, account: str) -> _Profile:
         return self._profiles.setdefault(account, _Profile())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -151,7 +153,18 @@ def test_a_room_and_its_owner_survive_a_restart_of_a_real_server(tmp_path: Path)
     key = asyncssh.generate_private_key("ssh-ed25519")
     with Served(tmp_path) as server, Ssh(server.port(), "ada", key=key) as ada:
         ada.greeted()
-        for line in ("/register", "/join attic", "/topic Old books", "one for the attic"):
+        ada.says("/register")
+        ada.hears("ada is yours now")
+    with (
+        closing(sqlite3.connect(tmp_path / ".local" / "state" / "chatd" / "chatd.db")) as database,
+        database,
+    ):
+        database.execute(
+            "UPDATE record SET value = json_set(value, '$.created', 0) WHERE kind = 'account'"
+        )  # a new account owns no room that lasts
+    with Served(tmp_path) as server, Ssh(server.port(), "ada", key=key) as ada:
+        ada.greeted()
+        for line in ("/join attic", "/topic Old books", "one for the attic"):
             ada.says(line)
         ada.says("/history")
         ada.hears("ada: one for the attic\r\n")

@@ -37,7 +37,7 @@ def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: floa
     """Change one setting of a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
-        ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
+        ``not-owner``, ``no-account``, ``new-account``, ``no-change``, ``too-many``.
     """
     rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
@@ -61,7 +61,7 @@ def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: floa
         settings.history = read_limit(value)
         chat.history.limit(room)
     elif name == "lasting":
-        _set_persistent(chat, by, room, on_or_off(value))
+        _set_persistent(chat, by, room, on_or_off(value), now)
     elif name == "key":
         settings.key = _read_key(value)
     else:
@@ -74,10 +74,10 @@ def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now: floa
     chat.post(room, RoomSet(now, by.person.nick, name, shown), by.person)
 
 
-def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool) -> None:
+def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool, now: float) -> None:
     """Make a room persistent, with the roles of its members, or temporary again.
 
-    :raises Refused: ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
+    :raises Refused: ``not-owner``, ``no-account``, ``new-account``, ``no-change``, ``too-many``.
     """
     rules.check_role(room, by, Role.OWNER)
     if persistent == room.settings.lasting:
@@ -85,7 +85,7 @@ def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool) -> None
     if not persistent:
         chat.persistent.make_temporary(room)
         return
-    chat.persistent.make_persistent(room, by.person)
+    chat.persistent.make_persistent(room, by.person, now)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
             chat.persistent.give_role(room, other, member.role)

@@ -11,7 +11,10 @@ from chatd.store.memory import MemoryStore
 from tests.support.people import Server, User, records
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
-SUBCOMMANDS = "ban|unban|bans|lock|unlock|kick|rename|close|say|stats|status …"
+SUBCOMMANDS = (
+    "ban|unban|bans|lock|unlock|kick|rename|accounts|forget|suspend|unsuspend|reset|"
+    "close|say|stats|status …"
+)
 HOME, CAFE = "192.0.2.10", "198.51.100.20"
 
 

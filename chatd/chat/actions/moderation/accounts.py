@@ -1,0 +1,225 @@
+"""Accounts in the hands of operators: listing, forgetting, suspending, renaming and resetting them.
+
+Whatever takes an account from its owner ends their sessions, on all servers of a cluster.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from heapq import nlargest
+
+from chatd.chat.actions.moderation import removal
+from chatd.chat.chat import Chat
+from chatd.chat.events import PutOut, Refused
+from chatd.chat.limits import (
+    ACCOUNTS_SHOWN,
+    REASON_LENGTH,
+    RESET_PASSWORD_SECONDS,
+    UNUSED_LOOKED_AT,
+    UNUSED_SECONDS,
+)
+from chatd.chat.model.bans import Ban, Kind, Target
+from chatd.chat.model.entities import Actor, Person
+from chatd.chat.peers import Disconnect
+from chatd.chat.records.accounts import Account
+from chatd.chat.text.durations import split_duration, term
+from chatd.chat.text.names import Name, fold
+from chatd.chat.text.sanitizing import cut
+
+
+def find_account(chat: Chat, by: Actor, nick: str) -> Account:
+    """Return the account of a nick, after checking that an operator may act on it.
+
+    :raises Refused: ``no-such-account``, ``yourself`` or ``outranked``.
+    """
+    account = chat.accounts.get(fold(nick))
+    if account is None:
+        raise Refused("no-such-account", f"There is no account {cut(nick, 40)}.")
+    if account.name.key == by.person.account:
+        raise Refused("yourself", "You cannot do that to yourself.")
+    owner = _owner(chat, account)
+    if owner is not None and owner.operator:
+        raise Refused("outranked", f"{account.name} is an operator of this server.")
+    return account
+
+
+def _owner(chat: Chat, account: Account) -> Person | None:
+    """Return the owner of an account if they are here, or on another server."""
+    return chat.entrance.owner_here(account) or chat.peers.owner(account.name.key)
+
+
+def _end_sessions(chat: Chat, by: Person, account: Account, reason: str, now: float) -> None:
+    """Disconnect the owner of an account, and all who act for them, wherever they are."""
+    for person in chat.people.everyone():
+        acts = person.effective_account == account.name.key
+        if acts and not chat.peers.forward(person, by, Disconnect(reason, now)):
+            removal.disconnect(chat, person, PutOut(now, None, by.nick, reason))
+
+
+# Listing ------------------------------------------------------------------------------------------
+
+
+def page_of(chat: Chat, since: float, page: int, now: float) -> tuple[str, list[str]]:
+    """Return a heading and one row per account made since a time, the newest first."""
+    found = [account for account in chat.accounts if account.created >= since]
+    newest = nlargest(page * ACCOUNTS_SHOWN, found, key=lambda each: (each.created, each.name.key))
+    shown = newest[(page - 1) * ACCOUNTS_SHOWN :]
+    pages = max(1, -(-len(found) // ACCOUNTS_SHOWN))
+    count = "1 account" if len(found) == 1 else f"{len(found)} accounts"
+    return f"{count}, page {page} of {pages}:", [_row(chat, each, now) for each in shown]
+
+
+def _row(chat: Chat, account: Account, now: float) -> str:
+    keys = len(account.keys)
+    ban = chat.access.bans.get(_target(account))
+    parts = [
+        f"made {_day(account.created)}",
+        f"last here {_day(account.seen)}" if account.used and account.seen else "",
+        "never used" * (not account.used),
+        f"{keys} key{'s' * (keys != 1)}" * bool(keys),
+        "password" * account.has_password,
+        "here" * (_owner(chat, account) is not None),
+        f"suspended {chat.access.bans.rest(ban, now)}" if ban is not None else "",
+    ]
+    return f"{account.name}: {', '.join(part for part in parts if part)}"
+
+
+def _day(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
+
+
+# Changing -----------------------------------------------------------------------------------------
+
+
+async def forget(chat: Chat, by: Actor, account: Account, now: float) -> None:
+    """Delete an account, with its profile, its mailbox and its roles; its messages stay.
+
+    :raises Refused: ``not-kept``.
+    """
+    reason = f"the account {account.name} was deleted"
+    _end_sessions(chat, by.person, account, reason, now)
+    await _delete(chat, account)
+    chat.audit.add(now, by.person, "server forget", account.name.shown)
+
+
+async def _delete(chat: Chat, account: Account) -> None:
+    await chat.accounts.drop(account)
+    key = account.name.key
+    chat.profiles.drop(key)
+    chat.offline.drop(key)
+    for room in chat.persistent.account_gone(chat.rooms.values(), key):
+        chat.peers.room_changed(room)
+
+
+def _target(account: Account) -> Target:
+    return Target(Kind.ACCOUNT, account.name.key)
+
+
+def suspend(chat: Chat, by: Actor, account: Account, words: str, now: float) -> Ban:
+    """Let nobody log in to an account, for a time or for good; return the ban of it.
+
+    ``words`` are the duration and the reason.
+
+    :raises Refused: ``no-change``, ``bad-duration`` or ``too-many``.
+    """
+    bans, made = chat.access.bans, chat.believed.at(now)
+    bans.expire(now)
+    target, label = _target(account), account.name.shown
+    if bans.get(target) is not None:
+        raise Refused("no-change", f"{label} is banned from this server already.")
+    seconds, reason = split_duration(words)
+    until = made + seconds if seconds is not None else None
+    if not bans.has_room_for(target, now):
+        raise Refused(
+            "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
+        )
+    ban = Ban(target, str(target), by.person.nick, made, until, cut(reason, REASON_LENGTH))
+    bans.put(ban)
+    subject = f"{label} {term(made, until)}"
+    chat.audit.add(now, by.person, "server suspend", subject, reason=ban.reason)
+    removal.enforce_server_ban(chat, ban, now)
+    return ban
+
+
+def unsuspend(chat: Chat, by: Actor, account: Account, now: float) -> None:
+    """Let the owner of an account log in again.
+
+    :raises Refused: ``no-change``.
+    """
+    bans = chat.access.bans
+    bans.expire(now)
+    ban = bans.get(_target(account))
+    if ban is None:
+        raise Refused("no-change", f"{account.name} is not suspended.")
+    if ban.also:
+        sentence = f"{account.name} is banned; /server unban {account.name} lifts all of that."
+        raise Refused("no-change", sentence)
+    bans.drop(ban.target)
+    chat.audit.add(now, by.person, "server unsuspend", account.name.shown)
+
+
+async def rename(chat: Chat, by: Actor, account: Account, name: Name, now: float) -> None:
+    """Give an account another nick; its owner logs in again under that.
+
+    :raises Refused: ``nick-taken``, ``not-kept``.
+    """
+    old, new = account.name.key, name.key
+    if old != new:
+        holder = chat.people.get(new)
+        if holder is not None and holder.account != old:
+            raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
+    _end_sessions(chat, by.person, account, f"your account is called {name} now", now)
+    await chat.accounts.rename(account, name)
+    if old != new:
+        chat.profiles.move(old, new)
+        chat.offline.move(old, new)
+        for room in chat.persistent.account_gone(chat.rooms.values(), old, new):
+            chat.peers.room_changed(room)
+    chat.audit.add(now, by.person, "server rename", f"account {account.name} {name}")
+
+
+async def reset(chat: Chat, by: Actor, account: Account, now: float, *, without_keys: bool) -> str:
+    """Give an account a password that holds for a day; return it, for the operator to pass on.
+
+    All sessions of the account end.  ``without_keys`` also drops its ssh keys, one of which may be
+    a thief's.
+
+    :raises Refused: ``no-change``, ``busy``, ``too-fast``, ``not-kept``.
+    """
+    if account.external:
+        sentence = f"The password of {account.name} is kept elsewhere, not on this server."
+        raise Refused("no-change", sentence)
+    if chat.make_token is None:
+        raise Refused("no-change", "This server makes no passwords.")
+    password = chat.make_token()
+    hashed = await chat.authentication.hash(password, account.name.key, by.person.address, now)
+    current = chat.accounts.get(account.name.key) or account
+    until = chat.believed.at(now) + RESET_PASSWORD_SECONDS
+    await chat.accounts.reset(current, hashed, until, without_keys=without_keys)
+    what = f"{account.name}{' and its keys' * without_keys}"
+    chat.audit.add(now, by.person, "server reset", what)
+    _end_sessions(chat, by.person, account, "an operator has reset your password", now)
+    return password
+
+
+# Expiry -------------------------------------------------------------------------------------------
+
+
+async def forget_unused(chat: Chat, now: float) -> int:
+    """Delete accounts whose owners never said anything and never came back; return how many.
+
+    A few are looked at each time; none is deleted by a time of day that is in doubt.
+    """
+    if chat.opened is None or chat.believed.doubt(now):
+        return 0
+    count = 0
+    for account in chat.accounts.next_unused(UNUSED_LOOKED_AT):
+        is_old = now - account.created >= UNUSED_SECONDS
+        is_needed = chat.persistent.is_needed(account.name.key)
+        if is_old and not is_needed and _owner(chat, account) is None:
+            try:
+                await _delete(chat, account)
+            except Refused:  # the store fails now; they are looked at again
+                break
+            count += 1
+    return count
