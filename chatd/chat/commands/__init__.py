@@ -127,7 +127,7 @@ _TABLES = (
 )
 #: The groups of commands that are not in the group of their table.
 _GROUP_OF = {
-    **dict.fromkeys(("users", "whois", "ignore", "unignore"), "people"),
+    **dict.fromkeys(("users", "whois", "ignore", "unignore", "voice", "devoice"), "people"),
     **dict.fromkeys(("help", "resume", "quit"), "server"),
     "room": "moderation",
 }

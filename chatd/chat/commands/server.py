@@ -48,7 +48,7 @@ async def _ban_last(call: Call, target: str, seconds: float, words: str) -> None
     chat, by = call.chat, call.session
     raid = raids.find_raid(chat, by, target, seconds, words, call.now)
     call.list(*raids.preview(raid, call.now))
-    answer, now = await call.ask("Ban them? Type yes", secret=False)
+    answer, now = await call.ask("Ban them (yes)", secret=False)
     if answer.strip().lower() != "yes":
         raise Refused("cancelled", "Nobody was banned.")
     rules.check_operator(by)
@@ -121,14 +121,14 @@ def _accounts(call: Call, _: str, __: str) -> None:
 
 async def _forget(call: Call, nick: str, _: str) -> None:
     account = accounts.find_account(call.chat, call.session, nick)
-    question = f"Delete the account {account.name} for good? Type its name"
+    question = f"Delete the account {account.name} for good (type its name)"
     answer, now = await call.ask(question, secret=False)
     if names.fold(answer.strip()) != account.name.key:
         raise Refused("cancelled", "Nothing was deleted.")
     rules.check_operator(call.session)
     account = accounts.find_account(call.chat, call.session, nick)
     await accounts.forget(call.chat, call.session, account, now)
-    call.answer(f"The account {account.name} is deleted; chatd-admin forget deletes its messages.")
+    call.answer(f"The account {account.name} is deleted; what was said stays.")
 
 
 def _suspend(call: Call, nick: str, words: str) -> None:

@@ -153,11 +153,15 @@ def check_voice(room: Room, actor: Actor) -> None:
         return
     if speak == "registered":
         if person.effective_account is None:
-            sentence = f"Only users with an account may speak in {room}; /register makes you one."
-            raise Refused("no-voice", sentence)
+            raise Refused(
+                "no-voice",
+                f"Only users with an account may speak in {room}; /register makes you one.",
+            )
     else:
-        sentence = f"Only users with a voice may speak in {room}; a moderator can give you one."
-        raise Refused("no-voice", sentence)
+        raise Refused(
+            "no-voice",
+            f"Only users with a voice may speak in {room}; a moderator can give you one.",
+        )
 
 
 def check_speech(room: Room, actor: Actor, now: float) -> Member:

@@ -68,8 +68,7 @@ class OfflineMessages:
     ) -> None:
         used = sum(len(message.text.encode()) for message, _ in waiting)
         if len(waiting) >= OFFLINE_MESSAGES or used + len(text.encode()) > OFFLINE_BYTES:
-            sentence = f"The mailbox of {account.name} is full; try again later."
-            raise Refused("not-reading", sentence)
+            raise Refused("not-reading", f"The mailbox of {account.name} is full; try again later.")
 
     def drop(self, account: str) -> None:
         """Drop the messages for an account that is gone."""

@@ -152,8 +152,10 @@ def unsuspend(chat: Chat, by: Actor, account: Account, now: float) -> None:
     if ban is None:
         raise Refused("no-change", f"{account.name} is not suspended.")
     if ban.also:
-        sentence = f"{account.name} is banned; /server unban {account.name} lifts all of that."
-        raise Refused("no-change", sentence)
+        raise Refused(
+            "no-change",
+            f"{account.name} is banned; /server unban {account.name} lifts all of that.",
+        )
     bans.drop(ban.target)
     chat.audit.add(now, by.person, "server unsuspend", account.name.shown)
 
@@ -187,8 +189,9 @@ async def reset(chat: Chat, by: Actor, account: Account, now: float, *, without_
     :raises Refused: ``no-change``, ``busy``, ``too-fast``, ``not-kept``.
     """
     if account.external:
-        sentence = f"The password of {account.name} is kept elsewhere, not on this server."
-        raise Refused("no-change", sentence)
+        raise Refused(
+            "no-change", f"The password of {account.name} is kept elsewhere, not on this server."
+        )
     if chat.make_token is None:
         raise Refused("no-change", "This server makes no passwords.")
     password = chat.make_token()

@@ -192,7 +192,7 @@ def test_an_account_is_forgotten_with_everything_but_its_messages(
     assert last(op) == "-- Nothing was deleted."
     answers(op, "Ada")
     op.types("/server forget ada")
-    assert last(op) == ("-- The account ada is deleted; chatd-admin forget deletes its messages.")
+    assert last(op) == ("-- The account ada is deleted; what was said stays.")
     assert ada.client.closed
     assert last(ada) == "-- You were kicked from this server by op (the account ada was deleted)."
     for kind in ("account", "profile", "mail"):

@@ -140,7 +140,7 @@ def test_everybody_who_came_lately_is_banned_after_a_preview(server: Server, op:
         "-- Nobody was banned.",
     ]
     assert isinstance(op.client, Client)
-    assert op.client.asked == ["Ban them? Type yes"]
+    assert op.client.asked == ["Ban them (yes)"]
     assert len(server.chat.access.bans) == 0
     answers(op, "Yes")
     op.types("/server ban everyone last 5m 2h raid")
