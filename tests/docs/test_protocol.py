@@ -645,7 +645,7 @@ def test_the_table_of_code_words_is_in_order_and_none_is_without_a_sentence() ->
 
 
 def test_the_limits_of_the_document_are_those_of_the_code() -> None:
-    flood, new = Rate(), limits.NEW_PASSWORDS
+    flood, new, accounts = Rate(), limits.NEW_PASSWORDS, limits.NEW_ACCOUNTS
     assert {literals(name)[0]: number for name, _, number in rows("Limits")} == {
         "LINE_BYTES": f"{limits.LINE_BYTES} bytes",
         "PASTE_BYTES": f"{limits.PASTE_BYTES} characters",
@@ -701,6 +701,7 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
         "PENDING_PASSWORD_CHECKS": f"{limits.PENDING_PASSWORD_CHECKS}",
         "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.per_second:g} seconds",
+        "NEW_ACCOUNTS": f"{accounts.burst}, then one in {1 / accounts.per_second / 60:g} minutes",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
         "Flood": f"{flood.burst} lines, then {flood.per_second:g} a second",
     }
