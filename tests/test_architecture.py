@@ -52,7 +52,7 @@ LAYERS = (
     ),
     ("terminal.preferred", "terminal.pending", "store.volatile_history", "store.nats.rooms"),
     ("store.nats",),
-    ("transport.net", "transport.ssh.keys"),
+    ("transport.net", "transport.ssh.keys", "transport.security_log"),
     ("transport.channel",),
     ("transport.relay",),
     ("transport.host", "transport.ssh.protocol"),

@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
+from secrets import token_urlsafe
 
 from chatd.chat.delivery.history import History
 from chatd.chat.delivery.posting import Posting
 from chatd.chat.delivery.unacknowledged import Unacknowledged
+from chatd.chat.entry import owner_notices
+from chatd.chat.entry.alerts import Alerts
 from chatd.chat.entry.authentication import Authenticator
 from chatd.chat.entry.detached import DetachedSession, DetachedSessions
 from chatd.chat.entry.entrance import Entrance, Visitor
 from chatd.chat.entry.nicks import NickRegistry
+from chatd.chat.entry.room_keys import RoomKeys
 from chatd.chat.events import (
     Joined,
     Left,
@@ -30,7 +34,7 @@ from chatd.chat.events import (
     RoleGiven,
     RoomEvent,
 )
-from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
+from chatd.chat.limits import DETACHED_SECONDS, ROOMS, ROOMS_PER_PERSON
 from chatd.chat.model import rules
 from chatd.chat.model.client import Client
 from chatd.chat.model.entities import Actor, Person, Room, Session
@@ -41,6 +45,7 @@ from chatd.chat.peers import ALONE, Peers, SetRole
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog
 from chatd.chat.records.last_time import LastTime
+from chatd.chat.records.logins import Login, Logins
 from chatd.chat.records.offline_messages import OfflineMessages
 from chatd.chat.records.persistent_rooms import PersistentRooms
 from chatd.chat.records.profiles import Profiles
@@ -71,14 +76,22 @@ class Chat:
         self.rooms_made = 0
         self._incarnation = incarnation = environment.incarnation
         self.accounts = Accounts(store)
+        self.logins = Logins(store)
         self.offline = OfflineMessages(store)
         self._schedule = environment.schedule
-        self.make_token = environment.make_token
         self._expire_later = environment.expire_later
         self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
         self.authentication = Authenticator(
-            self.people, self.accounts, environment.hasher, environment.checker
+            self.people,
+            self.accounts,
+            environment.hasher,
+            environment.checker,
+            environment.report,
+            environment.make_token or token_urlsafe,
         )
+        self.report = environment.report
+        self.room_keys = RoomKeys(environment.report)
+        self.alerts = Alerts(self.people, peers, environment.report)
         self.detached = DetachedSessions(
             self.history,
             environment.make_token,
@@ -92,7 +105,14 @@ class Chat:
         self.audit = AuditLog(store, incarnation if peers.is_clustered else "")
         self.opened: float | None = None
         self.entrance = Entrance(
-            self.people, self.accounts, self.nicks, self.detached, self.profiles, self.access, peers
+            self.people,
+            self.accounts,
+            self.nicks,
+            self.detached,
+            self.profiles,
+            self.access,
+            peers,
+            environment.report,
         )
         self.unacknowledged = Unacknowledged(
             self.people, self._schedule, is_clustered=peers.is_clustered
@@ -133,22 +153,66 @@ class Chat:
             visitor, client, now, exactly=exactly, listens=listens
         )
         account = session.person.account
+        self._check_key(session, now)
         self.peers.person_changed(session.person)
+        if session.person.effective_account is None and len(session.person.sessions) == 1:
+            opened = self.opened if self.opened is not None else now
+            self.alerts.guest_came(visitor.address, opened, now)
         if account is not None:
             self.authentication.owner_logged_in(account, visitor.address)
             self.accounts.note_use(account, now)
             if listens:  # at the end of the turn, so that it comes after the greeting
                 self._schedule(lambda: self.offline.deliver(account, session))
+                self.owner_logged_in(session, account, now, resumed=session.focus is not None)
+        if self.accounts.claiming(session.fingerprint):
+            self._schedule(lambda: owner_notices.show_claims(self.accounts, session))
         lock = self.access.lock(now)
         if lock is not None and session.operator and listens:
             notice = Notice(f"{lock.by} locked this server for guests{lock.rest(now)}.")
             self._schedule(partial(self.deliver, session.person, notice))
         return session, remark
 
+    def _check_key(self, session: Session, now: float) -> None:
+        """Check that the key of a session that has entered was not removed meanwhile.
+
+        Its owner has ended the sessions that there were.
+
+        :raises Refused: ``no-key``.
+        """
+        account, proved = session.person.effective_account, not session.by_password
+        if account is None or not proved or session.fingerprint is None:
+            return
+        found = self.accounts.of_key(session.fingerprint)
+        if found is None or found.name.key != account:
+            self.leave(session, "", now)
+            raise Refused("no-key", f"Your key is none of {account} any more.")
+
+    def owner_logged_in(
+        self, session: Session, account: str, now: float, *, resumed: bool = False
+    ) -> None:
+        """Note that an owner has logged in, and tell them of the last time, after the greeting.
+
+        One who has ``resumed`` a session has been told in it.
+
+        A moment ago, from the same place, they had lost a connection or opened another window.
+        """
+        proof = "" if session.by_password else session.fingerprint or ""
+        login, last = Login(now, proof, session.address), self.logins.last(account)
+        if last is not None and last.place == login.place:
+            last = last if abs(now - last.time) > DETACHED_SECONDS else None
+        told_until = self.logins.told_until(account, login)
+        self.logins.add(account, login)
+        found = self.accounts.get(account)
+        changes = found.changes if found is not None else ()
+        unknown = tuple(change for change in changes if change.time > told_until)
+        if not resumed:
+            self._schedule(lambda: owner_notices.show_last_login(session, last, unknown))
+
     async def load(self, now: float) -> None:
         """Load all records from the store, unless already loaded."""
         records = (
             self.accounts,
+            self.logins,
             self.persistent,
             self.offline,
             self.profiles,
@@ -185,8 +249,7 @@ class Chat:
         session.unread = UnreadCounts()  # of the rooms of another person
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
-        person.sessions.append(session)
-        person.sessions_changed()
+        person.attach(session)
         self.peers.person_changed(person)
         if listens and session.listens:
             for room in person.rooms.values():
@@ -254,7 +317,9 @@ class Chat:
 
         :raises Refused: ``bad-nick``, ``nick-taken``, ``banned`` or ``away``.
         """
-        name = names.nick(text)
+        name = names.existing(text)
+        if name.key != person.account:  # an account has its nick since earlier versions
+            names.nick(text, staff=person.operator)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
         self.nicks.check_owner(name, person)
@@ -329,7 +394,7 @@ class Chat:
         """Make a person a member of a room, opened if necessary, and give it the focus.
 
         :raises Refused: ``bad-room``, ``too-many-rooms``, and as
-            `chatd.chat.model.rules.check_entry`.
+            `chatd.chat.entry.room_keys.RoomKeys.check_entry`.
         """
         person, name = session.person, names.room(text)
         room = self.rooms.get(name.key)
@@ -347,7 +412,7 @@ class Chat:
                 self.persistent.make_persistent(room, person, now)
             self.peers.room_changed(room)
         else:
-            rules.check_entry(room, session, now, key)
+            self.room_keys.check_entry(room, session, key, now)
             role = room.roles.get(person.account or "", Role.MEMBER)
         room.add(person, role)
         person.rooms[name.key] = room

@@ -15,6 +15,28 @@ LINE_BYTES = 4096
 #: one paste of 64 KiB.  Beyond it nothing more is read from the connection.
 PASTE_BYTES = 64 * 1024
 
+#: The lines that all guests of one address may send together, as a multiple of what one person may:
+#: a household or a small team writes unhindered, and a laptop with a hundred connections is four
+#: people.  Established accounts of the address have as much beside it.
+LINES_PER_ADDRESS = 4
+#: Entries in each table of line budgets, of accounts and of addresses: some 250 bytes each.
+LINE_BUDGETS = 10_000
+
+#: Lines of one address that had to wait within so many seconds, from which on that is a flood, of
+#: which operators are warned: a class that begins to talk has some tens.  They are warned again of
+#: the same address after five minutes.  Addresses that are watched, some 200 bytes each.
+FLOOD_LINES = 100
+FLOOD_SECONDS = 60.0
+FLOOD_WARNING_SECONDS = 5 * 60.0
+ADDRESSES_WATCHED = 1000
+#: Guests who come in within a minute, from which on they are a wave: a class or two have fewer.  On
+#: a server with many people it is a tenth of those who are here, but no more than are counted.
+#: After its start a server expects everybody back at once.
+WAVE_GUESTS = 100
+WAVE_SHARE = 10
+WAVE_COUNTED = 2000
+WAVE_QUIET_SECONDS = 5 * 60.0
+
 #: A nick.  IRC networks give 9 to 30, ssh-chat 15; names in many scripts need the room.
 NICK_LENGTH = 24
 
@@ -38,8 +60,9 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
-#: How old an account is that counts as established: a ban of another person's address spares it,
-#: and a ban of everybody who came lately.  Who prepares a raid a day ahead has to keep the address.
+#: How old an account is that counts as established: its owner goes before guests where capacity is
+#: tight, and is spared by a ban of another person's address and of everybody who came lately.  Who
+#: prepares a raid has to do so a day ahead.
 ESTABLISHED_SECONDS = 86400
 #: How long an account is kept whose owner never said anything and never came back; how many of
 #: those are looked at in one turn, once a minute: some 100 us.
@@ -59,6 +82,15 @@ PASSWORD_BYTES = 256
 
 #: Wrong passwords that cost no wait, as people mistype; each one after them doubles the wait.
 LOGIN_TRIES = 3
+#: How often a prompt asks for a password before the command is given up, as sudo and ssh do.
+PASSWORD_PROMPTS = 3
+#: Lines that are held back after a command that asks for passwords was refused, as they may have
+#: been typed for its prompts; and for how many seconds: as long as lines of one paste take to
+#: arrive, and, after wrong passwords, as long as a user may not notice that nothing asks any more.
+GUARDED_LINES = 3
+TYPED_AHEAD_SECONDS = 5.0
+WARY_SECONDS = 60.0
+
 #: The longest wait after wrong passwords: for an address (some hundred guesses a day), and for an
 #: account, whose owner has to wait as long as the guesser does when they log in from a new address.
 LOGIN_WAIT_OF_ADDRESS = 15 * 60
@@ -70,6 +102,15 @@ LOGIN_FORGOTTEN = 60 * 60
 THROTTLE_ENTRIES = 10_000
 #: Addresses per account from which its owner has logged in: home, work, a phone's networks.
 KNOWN_ADDRESSES = 8
+
+#: What an account remembers of itself, to tell its owner: the newest changes of its keys and its
+#: password, for how many seconds they are told at a login from a place that is new, and places (a
+#: key or the password, and a network) from which its owner has logged in.
+ACCOUNT_CHANGES = 10
+CHANGES_TOLD_SECONDS = 30 * 86400
+LOGIN_PLACES = 16
+#: Accounts that are named to the holder of a key which they claim.
+CLAIMS_SHOWN = 3
 
 #: Passwords that may be queued to be checked or hashed: one takes some 20 ms, so the last waits
 #: half a second.  As many again may be queued from known addresses of the accounts' owners.

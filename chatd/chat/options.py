@@ -9,6 +9,7 @@ from chatd.chat.believed_time import BelievedTime
 from chatd.chat.entry.passwords import PasswordChecker, PasswordHasher
 from chatd.chat.limits import ROOM_OWNER_SECONDS
 from chatd.chat.model.preferences import DEFAULT, Preferences
+from chatd.chat.ratelimit.reports import Report, ignore
 from chatd.chat.records.server_access import AllowList, everybody
 
 
@@ -21,7 +22,8 @@ class Environment:
     epoch.  ``hasher`` hashes and checks passwords; ``checker``, if there is one, checks those of
     users from outside the chat.  ``incarnation`` is a word that differs after every restart, which
     makes message ids unique.  ``make_token`` makes a word that cannot be guessed; without it guests
-    are given no token.  ``believed`` is the time of day by which bans and mutes end.
+    are given no token.  ``believed`` is the time of day by which bans and mutes end.  ``report``
+    takes what tools outside may act on: wrong passwords, refused clients, floods.
     """
 
     schedule: Callable[[Callable[[], None]], object]
@@ -31,6 +33,7 @@ class Environment:
     make_token: Callable[[], str] | None = None
     checker: PasswordChecker | None = None
     believed: BelievedTime = field(default_factory=BelievedTime)
+    report: Report = ignore
 
 
 @dataclass(frozen=True, slots=True)

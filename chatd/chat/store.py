@@ -24,6 +24,10 @@ class NotStoredError(Exception):
     """A record could not be stored; the argument is the reason, for users."""
 
 
+class NotClosedError(Exception):
+    """A store could not be closed in time; the argument says what is lost, for the log."""
+
+
 def unavailable() -> Refused:
     """Return the refusal for a user whose request needs a store that cannot be read now."""
     return Refused("away", "The cluster does not answer now; try again in a moment.")
@@ -147,4 +151,7 @@ class Store(Protocol):
         """Drop every room except these: the others were left behind by a killed process."""
 
     async def close(self) -> None:
-        """Store the events and records still in progress, then close."""
+        """Store the events and records still in progress, then close.
+
+        :raises NotClosedError: when that takes too long; only the end of the process helps then.
+        """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatd.chat.actions.accounts.sessions import end_sessions_here
 from chatd.chat.actions.direct_messages import leave_for_later, receive
 from chatd.chat.actions.moderation.operators import rename_here, show_announcement
 from chatd.chat.actions.moderation.removal import disconnect, empty_room, kick
@@ -18,6 +19,7 @@ from chatd.chat.peers import (
     Announce,
     CloseRoom,
     Disconnect,
+    EndSessions,
     Invite,
     Kick,
     LastActive,
@@ -57,6 +59,8 @@ def handle_broadcast(chat: Chat, by: Person | None, call: RemoteCall) -> None:
             room = chat.rooms.get(call.room)
             if room is not None and not room.permanent:
                 empty_room(chat, room, by, call.reason, call.time)
+        case EndSessions():
+            end_sessions_here(chat, call)
         case _:
             pass
 

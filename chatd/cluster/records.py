@@ -8,6 +8,7 @@ from chatd.chat.model.bans import Ban
 from chatd.chat.records import (
     accounts,
     audit,
+    logins,
     offline_messages,
     persistent_rooms,
     profiles,
@@ -25,6 +26,10 @@ def apply_change(
     """
     if kind == accounts.KIND:
         chat.accounts.apply_change(key, value)
+    elif kind == accounts.SEEN:
+        chat.accounts.apply_seen(key, value)
+    elif kind == logins.KIND:
+        chat.logins.apply_change(key, value)
     elif kind == offline_messages.KIND:
         chat.offline.apply_change(key, value)
         _deliver(chat, key)

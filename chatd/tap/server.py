@@ -23,15 +23,17 @@ from chatd.chat.model.preferences import Preferences
 from chatd.chat.options import Environment
 from chatd.chat.options import Options as ChatOptions
 from chatd.chat.peers import ALONE
+from chatd.chat.ratelimit.line_budget import LineBudgets
 from chatd.chat.records.server_access import everybody
 from chatd.chat.store import Store
-from chatd.chat.text import names
+from chatd.chat.text import lookalikes
 from chatd.chat.text.sanitizing import safe
 from chatd.cluster.cluster import Cluster
 from chatd.store.nats.client import servers
 from chatd.store.sqlite.files import DATABASE, change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
+from chatd.tap.failing import Startup, end_at_once
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
 from chatd.tap.reactor_clock import since_boot, use_monotonic_clock
@@ -40,10 +42,13 @@ from chatd.tap.supervisor import make_supervisor
 from chatd.transport.gate.admission import Admission
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
-from chatd.transport.net.descriptors import raise_descriptor_limit
+from chatd.transport.net.descriptors import allowed_connections
 from chatd.transport.net.listening import Listening
+from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
+from chatd.transport.security_log import report
 from chatd.transport.services.clock_watch import ClockWatch
+from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.services.reactor import ReactorThread
@@ -73,7 +78,7 @@ def makeService(options: Options) -> IService:
 
     use_monotonic_clock(reactor)
     if options["processes"].is_supervisor:
-        service = MultiService()
+        service = Startup(options)
         stop = StopOnce(reactor)
         stop.setServiceParent(service)
         make_supervisor(options, reactor, stop.stop).setServiceParent(service)
@@ -84,8 +89,8 @@ def makeService(options: Options) -> IService:
 def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
     """Return the server that these options describe; ``store`` overrides their store."""
     clock: IReactorTime = IReactorTime(reactor)
-    names.prepare()
-    server = MultiService()
+    lookalikes.prepare()
+    server = Startup(options)
     stop = StopOnce(reactor)
     stop.setServiceParent(server)
     if options["processes"].is_worker:
@@ -105,21 +110,24 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         chat,
         clock,
         time.time,
+        Turns(clock),
         motd=options["motd"],
-        flood=options["flood"],
+        budgets=LineBudgets(options["flood"], options["flood-per-address"]),
         operators=options["admin"],
         relay=streams,
     )
     admission = Admission(options["max-connections"], options["per-address"])
-    raise_descriptor_limit(options["max-connections"] + admission.reserve)
+    admission.fit(allowed_connections(options["max-connections"], admission))
     if cluster is not None and shared is not None:
         lease = Lease(chat, cluster, shared, clock, time.time, since_boot, admission)
         lease.setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
     UnusedAccounts(chat, clock, time.time).setServiceParent(server)
     ClockWatch(chat, clock, time.time).setServiceParent(server)
-    Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
+    abandon = partial(end_at_once, options)
+    Shutdown(chat, store, clock, time.time, cluster, abandon).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
+    GarbageCollection(clock).setServiceParent(server)
     if options["processes"].is_worker:
         Ready(options["processes"]).setServiceParent(server)
     return server
@@ -144,6 +152,7 @@ def _chat(
         incarnation=secrets.token_hex(8),
         make_token=_token,
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
+        report=report,
         believed=believed,
     )
     chosen = ChatOptions(

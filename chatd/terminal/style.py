@@ -43,6 +43,7 @@ from chatd.chat.events import (
 from chatd.chat.text.durations import term
 from chatd.terminal.text.colours import NONE
 from chatd.terminal.text.emphasis import emphasise
+from chatd.terminal.text.gaps import narrowed
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import Theme, theme
 from chatd.terminal.text.times import QUARTER_HOUR, date, day_line, time_of_day
@@ -246,14 +247,14 @@ class TextStyle:
         return f" {self._theme.paint('(edited)', self._theme.server)}"
 
     def _wrapped(self, head: str, hang: int, body: str) -> str:
-        """Return a line, wrapped to the width if there is one.
+        """Return a line, wrapped to the width if there is one, else with bounded gaps.
 
         The second and further lines of a block are indented, so that none looks like the first line
         of another message.
         """
         if self.width:
             return wrap(head, hang, body, self.width)
-        line = head + body
+        line = narrowed(head + body)
         return line.replace("\n", "\r\n    ") if "\n" in line else line
 
     def _rule(self, text: str) -> str:

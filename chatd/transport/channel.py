@@ -55,6 +55,44 @@ class Program(Protocol):
         """End: the channel is closed or the connection gone.  Called once, and last."""
 
 
+class Ended:
+    """The program of a connection that is lost: it does nothing.
+
+    It takes the place of the real one, which refers to its connection: without a reference back,
+    both are freed at once, and the garbage collector has nothing to find.
+    """
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Do nothing: nobody is there."""
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Do nothing: nobody is there."""
+
+    def interrupted(self) -> None:
+        """Do nothing: nobody is there."""
+
+    def input_ended(self) -> None:
+        """Do nothing: nobody is there."""
+
+    def ready(self) -> None:
+        """Do nothing: nobody is there."""
+
+    def answered(self) -> None:
+        """Do nothing: nobody is there."""
+
+    def lost(self) -> None:
+        """Do nothing: the real program was told."""
+
+    def hand_over(self) -> bytes:
+        """Return nothing: no input is unfinished."""
+        return b""
+
+
+ENDED = Ended()
+
+
 class ChannelOutbox(Outbox, Protocol):
     """The outbox of a channel; ``on_sent`` is called before ``send`` sends anything."""
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from chatd.chat.actions.direct_messages import send
+from chatd.chat.actions.login import end_if_outdated
 from chatd.chat.actions.messages import say
 from chatd.chat.actions.moderation.room_settings import set_topic
 from chatd.chat.entry.entrance import Visitor
@@ -20,6 +21,8 @@ from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
+from chatd.chat.ratelimit.line_budget import Standing
+from chatd.chat.records.accounts import Account
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.cluster.bus import State
@@ -28,13 +31,13 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import ProgramProtocol
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.program import ProgramConversation
-from chatd.transport.host import Host, Relay, log_wrong_password
+from chatd.transport.host import Host, Relay
 from chatd.transport.net.outbox import STALLED
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import Stream
 from chatd.wire.json import requests
-from chatd.wire.json.codec import JsonCodec, encode
+from chatd.wire.json.codec import TOO_MUCH_REFUSED, JsonCodec, encode
 from chatd.wire.json.events import EventStyle, Fields, MessageStyle, entry_fields
 from chatd.wire.json.objects import BadObject, Object
 from chatd.wire.json.requests import ErrorCode
@@ -44,6 +47,8 @@ BOT = 2
 
 #: The name, between servers, of the program that runs a relayed connection.
 PROGRAM = "json"
+#: The name of this way in, in the log.
+WAY = "json"
 
 #: The answer of a full server.
 FULL_ANSWER = encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
@@ -68,8 +73,6 @@ _ERRORS = {
     "too-fast": ErrorCode.TOO_FAST,
     "busy": ErrorCode.TOO_FAST,
     "wrong-password": ErrorCode.WRONG_PASSWORD,
-    "no-such-account": ErrorCode.WRONG_PASSWORD,
-    "no-password": ErrorCode.WRONG_PASSWORD,
     "private": ErrorCode.NOT_ALLOWED,
     "muted": ErrorCode.NOT_ALLOWED,
     "banned": ErrorCode.NOT_ALLOWED,
@@ -84,6 +87,12 @@ _ERRORS = {
 class _RemoteDoor:
     """The gate's interface for a relayed connection, whose real gate is at its edge."""
 
+    def pause(self) -> None:
+        """Do nothing: the stream is paused."""
+
+    def resume(self) -> None:
+        """Do nothing: the stream is resumed."""
+
     def reached(self) -> tuple[str, int]:
         """Return an empty address: it is unknown here."""
         return "", 0
@@ -91,7 +100,7 @@ class _RemoteDoor:
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Do nothing: a program's connection has no other way in."""
 
-    def admit(self, operator: bool) -> str | None:
+    def admit(self, standing: Standing) -> str | None:
         """Return None: the client has already been admitted."""
         return None
 
@@ -112,7 +121,7 @@ class JsonProtocol(ProgramProtocol):
     """A connection of a program that speaks JSON."""
 
     def __init__(self, host: Host, arrival: Arrival) -> None:
-        super().__init__(host.clock, partial(JsonConversation, host, arrival))
+        super().__init__(host.clock, arrival.door, partial(JsonConversation, host, arrival))
 
 
 class JsonConversation(ProgramConversation[Object | BadObject]):
@@ -182,7 +191,6 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
     def refuse(self, request: Object | BadObject, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
-        log_wrong_password(refused, self.arrival.address)
         if self.session is None and refused.code in FINAL_REFUSALS:
             self.write(turned_away(refused.sentence))
             self.close()
@@ -200,6 +208,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         """Carry out the request of an object."""
         if isinstance(request, BadObject):
             self._error(ErrorCode.BROKEN, request.sentence)
+            if request is TOO_MUCH_REFUSED:
+                self.close()
             return
         asked = requests.request_from(request.fields)
         session = self.session
@@ -248,10 +258,13 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         host, now = self.host, self.host.now()
         self._version = version = who.version
         nick, address, account = who.username, self.arrival.address, self._proved
+        proved: Account | None = None
         if who.password is not None:
-            proved = await host.chat.authentication.authenticate(nick, who.password, address, now)
+            proved = await host.chat.authentication.authenticate(
+                nick, who.password, address, now, way=WAY
+            )
             account = proved.name.key
-        visitor = Visitor(nick, address, account=account)
+        visitor = Visitor(nick, address, account=account, way=WAY)
         if host.relay is not None:
             visitor = replace(visitor, relay_to=partial(self._relay, host.relay, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
@@ -259,6 +272,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
             host.chat.leave(session, "", now)
             return
         self.session = session
+        if proved is not None:
+            end_if_outdated(host.chat, session, proved, now)
         entered: Fields = {"isConnected": True, "errorCode": int(ErrorCode.NONE)}
         lobby = host.chat.lobby
         with suppress(Refused):  # it may be private now
@@ -319,7 +334,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         room: str | None,
         given: requests.Id,
     ) -> None:
-        if sender is not None and names.nick(sender).key != session.person.name.key:
+        if sender is not None and names.existing(sender).key != session.person.name.key:
             self._error(ErrorCode.NOT_YOU, f"You are {session.person.nick}, not {sender}.", given)
             return
         now = self.host.now()

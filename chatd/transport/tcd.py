@@ -93,6 +93,11 @@ class _Membership:
     join_id: int
 
 
+def _no_ref(sender: str) -> int:
+    """Return no ROOM_REF: the connection is gone."""
+    return 0
+
+
 def _without_blanks(text: str) -> str:
     """Return a name with its blanks replaced; clients of this protocol ask for such names."""
     return "_".join(text.split())
@@ -102,7 +107,8 @@ class TcdProtocol(ProgramProtocol):
     """A connection of a client of the socket assignment."""
 
     def __init__(self, host: Host, arrival: Arrival, join_ids: JoinIds) -> None:
-        super().__init__(host.clock, partial(TcdConversation, host, arrival, join_ids))
+        begin = partial(TcdConversation, host, arrival, join_ids)
+        super().__init__(host.clock, arrival.door, begin)
 
 
 class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
@@ -149,6 +155,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         """Forget this connection's JOIN_IDs."""
         for membership in self._memberships.values():
             self._join_ids.joined.pop(membership.join_id, None)
+        self._style = TcdStyle(self.host.chat.number_of, _no_ref)
 
     def refuse(self, request: requests.Request | requests.Bad, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
@@ -188,7 +195,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         room, nick = _without_blanks(asked), _without_blanks(client_name)
         newcomer = self.session is None
         if self.session is None:
-            visitor = Visitor(nick, self.arrival.address)
+            visitor = Visitor(nick, self.arrival.address, way="tcd")
             session, _ = await host.chat.enter(visitor, self, now, exactly=True)
             if self.closed:
                 host.chat.leave(session, "", now)
@@ -205,7 +212,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
 
     def _join_as(self, session: Session, nick: str, room: str, asked: str, now: float) -> None:
         host = self.host
-        if names.nick(nick).key != session.person.name.key:
+        if names.existing(nick).key != session.person.name.key:
             raise Refused("nick-taken", f"This connection is {session.person.nick}.")
         key = names.room(room).key
         before = session.person.rooms.get(key)

@@ -37,6 +37,10 @@ from chatd.wire.telnet.codec import (
 SETTLE_SECONDS = 0.4
 
 
+#: The answer to a client that sends commands and nothing else.
+TOO_MANY_COMMANDS = b"\r\nYour client sends too many telnet commands. Goodbye.\r\n"
+
+
 def recognises(data: bytes) -> bool | None:
     """Return whether a client that speaks first is a telnet client: it begins with a command."""
     return is_telnet(data)
@@ -90,7 +94,7 @@ class TelnetProtocol(Protocol):
         if self.conversation is None:
             self._connection = TransportConnection()
             self._connection.pass_to(self)
-            self._connection.connect(self.transport, self._host.clock)
+            self._connection.connect(self.transport, self._host.clock, self._arrival.door)
             self.conversation = Conversation(self._host, self._connection, self)
             self._settling = self._host.clock.callLater(SETTLE_SECONDS, self._settled)
         else:
@@ -113,7 +117,7 @@ class TelnetProtocol(Protocol):
             self._settling.cancel()
         self._settling = None
         if self.conversation is not None:
-            self.conversation.begin(Visitor(address=self._arrival.address))
+            self.conversation.begin(Visitor(address=self._arrival.address, way="telnet"))
             if self._terminal is not None:
                 self._terminal.refresh()
 
@@ -135,10 +139,20 @@ class TelnetProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Answer the commands of the protocol, and handle the rest as typed."""
-        for value in self._codec.receive_data(data):
+        values = self._codec.receive_data(data)
+        if self._codec.sends_too_many(self._host.clock.seconds()):
+            self._refuse()
+            return
+        for value in values:
             if self.conversation is not None and not self.conversation.lost:
                 self._take(self.conversation, value)
         self._reply()
+
+    def _refuse(self) -> None:
+        """Close the connection of a client that sends too many commands."""
+        if self.conversation is not None:
+            self.conversation.outbox.write(TOO_MANY_COMMANDS)
+            self.conversation.close()
 
     def _take(self, conversation: Conversation, value: Value) -> None:
         terminal = self._terminal
@@ -188,6 +202,7 @@ class TelnetProtocol(Protocol):
             self._terminal = Terminal(
                 conversation,
                 self._host.clock,
+                self._host.turns,
                 columns,
                 rows,
                 colours=self._colours,
@@ -216,7 +231,7 @@ class TelnetProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()
 
     # Program --------------------------------------------------------------------------------------
 
@@ -268,6 +283,7 @@ class TelnetProtocol(Protocol):
             self._settling.cancel()
         if self._terminal is not None:
             self._terminal.stop()
+            self._terminal = None
         if self.conversation is not None:
             self.conversation.connection_lost()
             self.conversation = None

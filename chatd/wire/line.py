@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.blocks import blocks, lines_of
-from chatd.chat.text.sanitizing import decode
+from chatd.chat.text.erasing import erased
+from chatd.chat.text.sanitizing import safe
 
 #: Bytes that a block codec holds: several of the longest messages.
 BLOCK_BYTES = 4 * LINE_BYTES
@@ -95,13 +96,19 @@ class BlockCodec:
 
 
 def _blocks(data: bytes) -> list[str | CutLine]:
-    return [*blocks(lines_of(data.decode("utf-8", "replace")))]
+    lines = data.decode("utf-8", "replace").split("\n")
+    return [*blocks(lines_of("\n".join(map(erased, lines))))]
 
 
 def _decode(line: bytes) -> str | CutLine:
     """Return the text of a line, which may still end in the CR of its CR LF."""
     line = line.removesuffix(b"\r")
-    return decode(line) if len(line) <= LINE_BYTES else CutLine(decode(truncate(line)))
+    return text_of(line) if len(line) <= LINE_BYTES else CutLine(text_of(truncate(line)))
+
+
+def text_of(line: bytes) -> str:
+    """Return the safe text of a line of UTF-8 after the Backspaces in it."""
+    return safe(erased(line.decode("utf-8", "replace")))
 
 
 def truncate(line: bytes, limit: int = LINE_BYTES) -> bytes:

@@ -241,7 +241,7 @@ def test_an_account_that_is_reset_or_forgotten_ends_its_sessions_everywhere(
     op, _, _ = operator_and_two(cluster)
     dora = cluster.servers[1].enters("dora", fingerprint="SHA256:dora")
     dora.types("/register"), cluster.deliver_all()
-    op.server.chat.make_token = lambda: "a-word-for-once"
+    op.server.chat.authentication.make_password = lambda: "a-word-for-once"
     op.types("/server reset dora"), cluster.deliver_all()
     assert dora.client.closed
     dora = cluster.servers[1].enters("dora", fingerprint="SHA256:dora")

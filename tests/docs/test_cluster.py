@@ -144,7 +144,7 @@ def test_a_server_cannot_impersonate_another(address: str, tmp_path: Path) -> No
 def test_a_server_with_a_wrong_name_is_told_which_permission_is_missing(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("chatd.store.nats.store.SET_UP_SECONDS", 1.0)
     store = NatsStore(reached(address, tmp_path, "chat1"), TestMainThread(), called="chat9")
     with pytest.raises(UnfitError, match=r"(?i)permissions violation"):
         store.begin()

@@ -31,8 +31,9 @@ from chatd.chat.commands import COMMANDS, Command
 from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.options import Environment, Options
+from chatd.chat.ratelimit.line_budget import LineBudget, Standing
 from chatd.chat.text.blocks import BLOCK_LINES
-from chatd.chat.text.names import RESERVED
+from chatd.chat.text.reserved import RESERVED, STAFF
 from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
 from chatd.terminal.editor.paste import question
@@ -44,6 +45,7 @@ from chatd.transport.gate.gate import Door, GateFactory, Way
 from chatd.transport.host import Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.net.outbox import StreamOutbox, as_stream
+from chatd.transport.net.turns import Turns
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
 from chatd.transport.ssh.acknowledgements import Acknowledgements
 from chatd.transport.ssh.protocol.interfaces import SshChannel
@@ -129,13 +131,19 @@ def as_written(data: bytes) -> str:
 class Door1134:
     """The address of a connection that did not come through the gate."""
 
+    def pause(self) -> None:
+        """Do nothing: a document is never read too fast."""
+
+    def resume(self) -> None:
+        """Do nothing: it was not paused."""
+
     def reached(self) -> tuple[str, int]:
         return "198.51.100.2", 1134
 
     def become(self, name: str, conversation: object, data: bytes) -> None:
         raise WrongDocumentError("no conversation goes on elsewhere")
 
-    def admit(self, operator: bool) -> str | None:
+    def admit(self, standing: Standing) -> str | None:
         return None
 
 
@@ -162,7 +170,7 @@ class SshWithoutPty(Protocol):
             fingerprint="SHA256:0pQr" if operator else f"SHA256:{key}",
             client="OpenSSH_9.9",
         )
-        self.address = ArrivalAddress(Arrival(address, Door1134()))
+        self.address = ArrivalAddress(Arrival(address, Door1134()), LineBudget(host.budgets))
         self.terminal = None
         self.environment: dict[str, str] = {}
 
@@ -254,6 +262,7 @@ class Server:
                 chat,
                 self.clock,
                 lambda: NOON + self.clock.seconds(),
+                Turns(self.clock),
                 motd=(motd,) if motd else (),
                 operators=frozenset({OPERATORS_KEY}),
             )
@@ -697,12 +706,15 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "PASSWORD_LENGTH": f"{limits.PASSWORD_LENGTH} characters",
         "PASSWORD_BYTES": f"{limits.PASSWORD_BYTES} bytes",
         "LOGIN_TRIES": f"{limits.LOGIN_TRIES}",
+        "PASSWORD_PROMPTS": f"{limits.PASSWORD_PROMPTS}",
+        "ACCOUNT_CHANGES": f"{limits.ACCOUNT_CHANGES}",
         "LOGIN_WAIT_OF_ADDRESS": f"{limits.LOGIN_WAIT_OF_ADDRESS} seconds",
         "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
         "PENDING_PASSWORD_CHECKS": f"{limits.PENDING_PASSWORD_CHECKS}",
         "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.per_second:g} seconds",
         "NEW_ACCOUNTS": f"{accounts.burst}, then one in {1 / accounts.per_second / 60:g} minutes",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
+        "LINES_PER_ADDRESS": f"{limits.LINES_PER_ADDRESS}",
         "Flood": f"{flood.burst} lines, then {flood.per_second:g} a second",
     }
 
@@ -727,6 +739,8 @@ def test_the_preferences_of_the_document_are_those_of_the_code() -> None:
 def test_the_reserved_nicks_of_the_document_are_those_of_the_code() -> None:
     [sentence] = re.findall(r"The server keeps (.+?) for\s+itself", TEXT, re.DOTALL)
     assert sorted(literals(sentence)) == sorted(RESERVED)
+    [sentence] = re.findall(r"Only operators can take (.+?), and\s+what", TEXT, re.DOTALL)
+    assert sorted(literals(sentence)) == sorted(STAFF)
 
 
 def test_the_document_shows_the_notice_about_a_line_that_is_too_long() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from random import Random, SystemRandom
@@ -11,7 +13,7 @@ import pytest
 
 from chatd.chat.believed_time import TRIAL_SECONDS, BelievedTime
 from chatd.chat.events import Joined, RoomEvent, Said
-from chatd.chat.store import NotStoredError
+from chatd.chat.store import NotClosedError, NotStoredError
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import jobs, queries, retention, schema
 from chatd.store.sqlite import store as sqlite
@@ -81,7 +83,7 @@ class Disk:
         self._limit(1000)
 
     def _limit(self, more: int) -> None:
-        database, _ = self._databases[-2:]  # the store's writer and its reader
+        database = self._databases[-3]  # the store's writer, before its two readers
         (pages,) = database.execute("PRAGMA page_count").fetchone()
         database.execute(f"PRAGMA max_page_count = {pages + more}")
 
@@ -249,6 +251,40 @@ def test_posts_beyond_the_bound_are_refused_and_joins_are_not(
     turn.run_until(lambda: bool(observer.refused) and "lobby" in observer.stored_in)
     assert observer.refused == [("1", "the server cannot keep up; try again later.")]
     wait_for(store.close())
+
+
+@pytest.mark.parametrize("lines", [0, 1, 14])
+def test_a_disk_that_hangs_does_not_keep_the_server_from_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    monkeypatch.setattr(sqlite, "CLOSE_SECONDS", 0.01)
+    hangs, goes_on, finish = threading.Event(), threading.Event(), jobs.Writer.finish
+
+    def hang(writer: jobs.Writer) -> None:
+        hangs.set()
+        goes_on.wait()
+        finish(writer)
+
+    monkeypatch.setattr(jobs.Writer, "finish", hang)
+    turn = TestMainThread()
+    store, _ = store_in(tmp_path, turn)
+    store.post("lobby", "join", Joined(1.0, "ada"))
+    for number in range(lines):
+        store.post("lobby", str(number), Said(1.0, "ada", "x"))
+    hangs.wait()
+    with pytest.raises(NotClosedError) as closing:
+        wait_for(store.close())
+    counted = f"{lines} lines were" if lines != 1 else "1 line was"
+    assert str(closing.value) == (f"{counted} not taken in 0 s; nobody was told that they are kept")
+    goes_on.set()
+
+
+def test_an_error_while_the_store_closes_is_no_hang(tmp_path: Path) -> None:
+    store, _ = store_in(tmp_path, TestMainThread())
+    store._lock, lock = -1, store._lock
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        wait_for(store.close())
+    os.close(lock)
 
 
 @pytest.mark.parametrize(

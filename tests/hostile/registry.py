@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile import json, telnet
+from tests.hostile import floods, json, telnet
 from tests.hostile.flood import Flood, nothing
 
 #: What the others are compared with: no flood at all.
@@ -13,4 +13,5 @@ ALL: tuple[Flood, ...] = (
     CONTROL,
     *json.FLOODS,
     *telnet.FLOODS,
+    *floods.FLOODS,
 )

@@ -37,6 +37,7 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.net.dual_stack import DualStackEndpoint
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.clock_watch import ClockWatch
+from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
@@ -314,9 +315,26 @@ def test_the_flood_limit_is_parsed(text: str, limit: Rate | None) -> None:
     assert parsed("--flood", text)["flood"] == limit
 
 
+@pytest.mark.parametrize("option", ["--flood", "--flood-per-address"])
 @pytest.mark.parametrize("text", ["5", "0/1", "5/0", "5/x", "x/1", "", "/", "5/-1", "5/inf"])
-def test_an_invalid_flood_limit_is_refused(text: str) -> None:
-    assert refused("--flood", text).startswith("--flood: it is ")
+def test_an_invalid_flood_limit_is_refused(option: str, text: str) -> None:
+    assert refused(option, text).startswith(f"{option}: it is ")
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [
+        ((), Rate(40, 8)),
+        (("--flood", "5/1"), Rate(20, 4)),
+        (("--flood", "none"), None),
+        (("--flood", "none", "--flood-per-address", "5/1"), Rate(5, 1)),
+        (("--flood-per-address", "none"), None),
+    ],
+)
+def test_an_address_may_send_four_times_what_a_person_may(
+    words: tuple[str, ...], limit: Rate | None
+) -> None:
+    assert parsed(*words)["flood-per-address"] == limit
 
 
 @pytest.mark.parametrize("network", ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
@@ -490,6 +508,7 @@ OF_A_CLUSTER = [
     ClockWatch,
     Shutdown,
     Listening,
+    GarbageCollection,
 ]
 
 
@@ -573,6 +592,7 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         ClockWatch,
         Shutdown,
         Listening,
+        GarbageCollection,
     ]
     assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
     with pytest.raises(SystemExit, match="chatd cannot keep what is said: another chatd is using"):
@@ -679,7 +699,9 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         UnusedAccounts,
         ClockWatch,
         Shutdown,
-    ] + [Listening] * 3
+        *[Listening] * 3,
+        GarbageCollection,
+    ]
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
     assert len({id(door.admission) for door in doors(reactor)}) == 1
@@ -698,7 +720,7 @@ def test_a_server_is_configured_by_its_options(tmp_path: Path) -> None:
     [door] = doors(reactor)
     assert door.admission.most == 10
     assert door.admission.per_address == PerAddress(1, 120)
-    assert door.host.flood is None
+    assert door.host.budgets.person is None
     assert door.host.motd == ("Be kind.",)
     assert door.proxies == (ip_network("10.0.0.0/8"),)
     assert door.host.chat.lobby.name.shown == "Attic"

@@ -109,13 +109,46 @@ def test_every_key_code_for_backspace_deletes_a_character(key: Key) -> None:
         pytest.param("1\ufe0f\u20e3", id="a keycap"),
         pytest.param("\u1112\u1161\u11ab", id="Hangul jamo"),
         pytest.param("日", id="a wide character"),
-        pytest.param("क्षि", id="a Devanagari conjunct"),
     ],
 )
 def test_backspace_deletes_a_whole_grapheme_cluster(cluster: str) -> None:
     line = editor("x" + cluster)
     line.press(BACKSPACE)
     assert line.text == "x"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "rests"),
+    [
+        pytest.param("ที่", ["ที", "ท"], id="Thai"),
+        pytest.param("ກໍ່", ["ກໍ", "ກ"], id="Lao"),
+        pytest.param("क्षि", ["क्ष", "क्", "क"], id="Devanagari"),
+        pytest.param("കൃ", ["ക"], id="Malayalam"),
+        pytest.param("မြို့", ["မြို", "မြိ", "မြ", "မ"], id="Burmese"),
+        pytest.param("مُّ", ["مُ", "م"], id="Arabic"),
+        pytest.param("שָּׁ", ["שָּ", "שָ", "ש"], id="Hebrew"),
+        pytest.param("ក្ក", ["ក្", "ក"], id="Khmer"),
+        pytest.param("क्\u200dष", ["क्\u200d", "क"], id="a joiner goes with what it joins"),
+    ],
+)
+def test_backspace_deletes_a_code_point_of_scripts_that_compose_letters(
+    cluster: str, rests: list[str]
+) -> None:
+    line = editor("x" + cluster)
+    for rest in [*rests, ""]:
+        line.press(BACKSPACE)
+        assert line.text == f"x{rest}"
+        assert line.cursor == len(line.text)
+
+
+def test_the_arrows_move_over_whole_clusters_of_these_scripts() -> None:
+    line = editor("ที่")
+    line.press(Key("left"))
+    assert line.cursor == 0
+    line.press(Key("right"))
+    assert line.cursor == 3
+    line.press(Key("left")), line.press(Key("delete"))
+    assert line.text == ""
 
 
 def test_adjacent_flags_are_deleted_one_by_one() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatd.chat.limits import LOG_EVENTS, Rate
+from chatd.transport.conversation.program import REQUEST_BYTES
 from tests.support.memory_server import ClientConnection, MemoryServer
 
 
@@ -217,7 +218,7 @@ def test_a_program_proves_its_account_by_a_password(server: MemoryServer) -> Non
     assert bot.asks(wrong) == [told | {"error": "That is not the password of bot."}]
     assert bot.asks({"username": "bot", "password": "x"}) == [told]
     nobody = {"username": "ada", "version": 2, "password": "x"}
-    assert bot.asks(nobody) == [told | {"error": "There is no account ada; /register makes one."}]
+    assert bot.asks(nobody) == [told | {"error": "That is not the password of ada."}]
     assert bot.asks({"username": "bot"}) == [{"isConnected": False, "errorCode": 1}]
     right = wrong | {"password": "correct horse"}
     assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
@@ -292,26 +293,26 @@ def test_a_room_with_a_key_is_joined_with_it(server: MemoryServer) -> None:
 def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
     server: MemoryServer,
 ) -> None:
-    root = server.enters("root")
-    person = server.chat.people.find("root")
+    olga = server.enters("olga")
+    person = server.chat.people.find("olga")
     assert person is not None
     person.sessions[0].operator = True
     person.sessions_changed()
     first, bot = Program(server, "ada"), Program(server, "bot", version=2)
-    root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.receives()
+    olga.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), olga.receives()
     time = bot.receives()
     events = [{k: v for k, v in each.items() if k not in ("time", "seq", "until")} for each in time]
     assert events == [
-        {"event": "announced", "by": "root", "message": "tea"},
+        {"event": "announced", "by": "olga", "message": "tea"},
         {
             "event": "muted",
             "nick": "bot",
-            "by": "root",
+            "by": "olga",
             "muted": True,
             "reason": "caps",
             "room": "lobby",
         },
-        {"event": "put out", "room": "lobby", "by": "root", "reason": "spam", "banned": True},
+        {"event": "put out", "room": "lobby", "by": "olga", "reason": "spam", "banned": True},
     ]
     assert all("until" in each for each in time[1:])
     assert [each["message"] for each in first.receives()] == [
@@ -319,9 +320,9 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
         "tea",
         "bot was banned",
     ]
-    root.sends(b"/server kick ada\n/server ban bot\n")
+    olga.sends(b"/server kick ada\n/server ban bot\n")
     assert first.receives() == [
-        {"message": "You were kicked from this server.", "sender": "root", "dm": None}
+        {"message": "You were kicked from this server.", "sender": "olga", "dm": None}
     ]
     [told] = bot.receives()
     assert (told["event"], told["room"], told["until"]) == ("put out", None, None)
@@ -336,3 +337,26 @@ def test_programs_get_an_event_for_each_of_many_joins(server: MemoryServer) -> N
         Program(server).sends({"username": f"p{number}"})
     assert [event.get("nick") for event in bot.receives()] == [f"p{number}" for number in range(9)]
     assert netcat.receives() == b"-- 9 people joined lobby\r\n"
+
+
+def test_a_program_that_sends_64_kib_of_refused_json_is_answered_and_closed() -> None:
+    server = MemoryServer("json", flood=Rate(10, 2))
+    program = server.connects()
+    program.sends(b'{"ping": 1}\n'), program.sends(b'{"a":[' * 20_000)
+    answers = [json.loads(line) for line in program.receives().splitlines()]
+    assert [answer.get("errorCode") for answer in answers] == [None, 5, 5]
+    assert "64 KiB" in answers[-1]["error"]
+    assert program.closed
+
+
+def test_pending_requests_are_bounded_by_their_bytes() -> None:
+    server = MemoryServer("json", flood=Rate(1, 1))
+    program = server.connects()
+    request = b'{"a":[' + b"{}," * 5000 + b"{}]}\n"
+    for _ in range(REQUEST_BYTES // len(request)):
+        program.sends(request)
+        assert not program.transport.paused
+    program.sends(request * 3)
+    assert program.transport.paused
+    server.clock.pump([1.0] * 10), server.end_turn()
+    assert not program.transport.paused

@@ -7,6 +7,7 @@ from typing import Any
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
+from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Session
 from chatd.chat.peers import SendDirect
 from chatd.chat.records.accounts import Account
@@ -18,8 +19,9 @@ def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awai
 
     Return None, or an awaitable for the answer of the addressee's server.
 
-    :raises Refused: ``nobody``, ``not-reading`` or ``away``.
+    :raises Refused: ``nobody``, ``not-reading``, ``invisible`` or ``away``.
     """
+    rules.check_visible(text)
     person, other = session.person, _find_addressee(chat, nick)
     chat.accounts.note_use(person.account, now)
     if isinstance(other, Account):

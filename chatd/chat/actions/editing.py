@@ -23,6 +23,7 @@ async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
 
     :raises Refused: ``nothing-said``, and as `chatd.chat.actions.messages.say`.
     """
+    rules.check_visible(text)
     room, person = session.room(), session.person
     message = await _own_last_message(chat, person, room, now)
     member = rules.check_speech(room, session, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
+from chatd.chat.entry.authentication import is_proved_as
 from chatd.chat.events import Notice, Refused, Role
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Identity
@@ -20,19 +21,42 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     """
     check_no_account(session.person)
     account = await chat.authentication.authenticate(
-        nick, password, session.address, now, session.person
+        nick, password, session.address, now, session.person, session.way
     )
+    check_access(chat, session, account, now)
+    if session in session.person.sessions:  # the connection was not lost meanwhile
+        check_no_account(session.person)
+        await become_owner(chat, session, account, now, by_password=True)
+        chat.accounts.note_use(account.name.key, now)
+        if account.password_until is not None:
+            text = "An operator has set that password: choose your own with /password."
+            session.deliver(Notice(text))
+        end_if_outdated(chat, session, account, now)
+    return account
+
+
+def check_access(chat: Chat, session: Session, account: Account, now: float) -> None:
+    """Check that a session may become that of an account's owner.
+
+    :raises Refused: ``banned`` or ``not-invited``.
+    """
     owner = account.name.key
     identity = Identity(owner, owner, session.fingerprint, session.address, account.created)
     chat.access.check(identity, now, operator=session.operator)
-    if session in session.person.sessions:  # the connection was not lost meanwhile
-        check_no_account(session.person)
-        await _become_owner(chat, session, account, now)
-    chat.accounts.note_use(owner, now)
-    if account.password_until is not None:
-        text = "An operator has set that password: choose your own with /password."
-        session.deliver(Notice(text))
-    return account
+
+
+def end_if_outdated(chat: Chat, session: Session, account: Account, now: float) -> None:
+    """End a session whose password is an old one by now.
+
+    While servers and the store were awaited, the owner may have set another, and ended all the
+    sessions that there were.
+
+    :param account: The account as it was when the password was checked.
+    """
+    if not is_proved_as(chat.accounts.get(account.name.key), account):
+        chat.leave(session, "", now)
+        session.deliver(Notice("That password is an old one; this connection ends."))
+        session.client.close()
 
 
 def check_no_account(person: Person) -> None:
@@ -44,11 +68,15 @@ def check_no_account(person: Person) -> None:
         raise Refused("no-change", f"You have an account: {person.account}.")
 
 
-async def _become_owner(chat: Chat, session: Session, account: Account, now: float) -> None:
+async def become_owner(
+    chat: Chat, session: Session, account: Account, now: float, *, by_password: bool = False
+) -> None:
     """Make a session the owner's: add it to an owner who is here, or make its guest the owner.
 
     The guest then takes the nick of the account.  While peers and the store are awaited, the owner
     may enter by another connection, or this one may be lost: both are checked again afterwards.
+
+    :raises Relayed: when the owner's server runs the connection from now on.
     """
     guest = session.person
     claimed, stays_at = False, ""
@@ -62,6 +90,7 @@ async def _become_owner(chat: Chat, session: Session, account: Account, now: flo
         chat.nicks.release(account.name)
     if gone:
         return
+    session.by_password = by_password
     if owner is not None:
         await _join_owner(chat, session, owner, now)
     else:
@@ -75,6 +104,9 @@ async def _become_owner(chat: Chat, session: Session, account: Account, now: flo
             each.preferences = chat.profiles.preferences(account.name.key)
             each.restyle()
     chat.offline.deliver(account.name.key, session)
+    chat.authentication.owner_logged_in(account.name.key, session.address)
+    if session.listens:
+        chat.owner_logged_in(session, account.name.key, now)
 
 
 async def _join_owner(chat: Chat, session: Session, owner: Person, now: float) -> None:
@@ -121,7 +153,9 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
     if not session.operator:
         chat.authentication.check_registration(session.address, now)
     account = await chat.entrance.register(person, session.fingerprint, now, password=password_hash)
+    session.by_password = session.fingerprint is None
     chat.authentication.owner_logged_in(account.name.key, session.address)
+    chat.owner_logged_in(session, account.name.key, now)
     chat.peers.person_changed(person)
     for room in person.rooms.values():  # a guest may have been made moderator of a persistent one
         if room.members[person].role is Role.MODERATOR:

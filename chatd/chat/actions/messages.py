@@ -24,10 +24,12 @@ def say(
 
     ``acknowledge`` is called with the outcome, once the message is stored or has failed to be.
 
-    :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``no-voice``, ``slow``, ``shouting``.
+    :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``no-voice``, ``slow``, ``invisible``
+        or ``shouting``.
     """
     room = room or session.room()
     person = session.person
+    rules.check_visible(text)
     member = rules.check_speech(room, session, now)
     if rules.is_too_loud(room, text):
         refuse_shouting(chat, person, member, room, now)
@@ -43,10 +45,12 @@ def post_without_joining(
 ) -> None:
     """Send a message to a room without being a member, as a script does.
 
-    :raises Refused: as `chatd.chat.model.rules.check_speech_from_outside`, or ``shouting``.
+    :raises Refused: as `chatd.chat.model.rules.check_speech_from_outside`, ``invisible`` or
+        ``shouting``.
     """
     person = session.person
     rules.check_speech_from_outside(room, session, now)
+    rules.check_visible(text)
     _check_loudness(room, text)
     person.last_active = now
     chat.accounts.note_use(person.account, now)
@@ -64,6 +68,7 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
     person = session.person
     if not person.rooms:
         raise Refused("no-room", "You are in no room; /join ROOM takes you into one.")
+    rules.check_visible(text)
     for room in person.rooms.values():
         rules.check_speech(room, session, now)
         _check_loudness(room, text)

@@ -12,12 +12,11 @@ from chatd.chat.actions.status import status
 from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.commands.describe import join_reply, roster
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import LISTED, REASON_LENGTH
+from chatd.chat.limits import LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import LastActive
 from chatd.chat.text.durations import duration
-from chatd.chat.text.sanitizing import cut
 
 
 def _join(call: Call) -> Awaitable[None]:
@@ -34,7 +33,7 @@ def _join(call: Call) -> Awaitable[None]:
 def _leave(call: Call) -> Awaitable[None]:
     first, _, reason = call.words.partition(" ")
     room = call.room(first)
-    call.chat.part(call.person, room, cut(reason.strip(), REASON_LENGTH), call.now)
+    call.chat.part(call.person, room, rules.reason(reason.strip()), call.now)
     focus = call.session.focus
     if focus is not None:
         call.answer(f"You left {room}; {focus} has the focus now.")

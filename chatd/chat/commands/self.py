@@ -8,6 +8,7 @@ from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.commands.describe import resume_hint
 from chatd.chat.events import Notice
 from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.model import rules
 from chatd.chat.text.sanitizing import cut
 
 
@@ -17,7 +18,7 @@ async def _nick(call: Call) -> None:
 
 
 def _away(call: Call) -> None:
-    call.person.away = cut(call.words, REASON_LENGTH)
+    call.person.away = rules.reason(call.words)
     call.chat.peers.person_changed(call.person)
     call.answer("You are away now; /back when you are here again.")
 

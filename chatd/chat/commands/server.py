@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from chatd.chat.actions.accounts.proofs import reset_password
 from chatd.chat.actions.moderation import accounts, operators, raids
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.commands.moderating import ban_rows, covers, leaves_out
@@ -146,9 +147,8 @@ def _unsuspend(call: Call, nick: str, _: str) -> None:
 async def _reset(call: Call, nick: str, words: str) -> None:
     if words.lower() not in ("", "keys"):
         raise _usage(call, "reset NICK [keys]")
-    account = accounts.find_account(call.chat, call.session, nick)
-    password = await accounts.reset(
-        call.chat, call.session, account, call.now, without_keys=bool(words)
+    account, password = await reset_password(
+        call.chat, call.session, nick, call.now, without_keys=bool(words)
     )
     call.answer(
         f"The password of {account.name} is {password} for a day; "

@@ -93,7 +93,7 @@ def read_target(text: str) -> Target | None:
     """
     word, colon, nick = text.partition(":")
     if colon and word.lower() in (Kind.ACCOUNT.value, Kind.NICK.value):
-        return Target(Kind(word.lower()), names.nick(nick).key)
+        return Target(Kind(word.lower()), names.existing(nick).key)
     fingerprint = _FINGERPRINT.fullmatch(text)
     if fingerprint is not None:
         return Target(Kind.KEY, f"SHA256:{fingerprint[1]}")

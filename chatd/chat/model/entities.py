@@ -29,6 +29,7 @@ from chatd.chat.limits import (
 )
 from chatd.chat.model.bans import Bans, Identity
 from chatd.chat.model.client import Client, Position, RelayTo
+from chatd.chat.model.password_guard import PasswordGuard
 from chatd.chat.model.preferences import DEFAULT
 from chatd.chat.model.unread import UnreadCounts, summary
 from chatd.chat.text.names import GUEST, Name
@@ -65,6 +66,7 @@ class Person:
         "rooms",
         "server",
         "sessions",
+        "sessions_made",
         "since",
         "token",
     )
@@ -92,6 +94,7 @@ class Person:
         self.server = ""
         self.lost = False
         self.sessions: list[Session] = []
+        self.sessions_made = 0
         # Empty, a dict takes less than a third of a set, and most people ignore no user.
         self.ignored: dict[str, None] = {}
         self.ignored_by: dict[Person, None] = {}
@@ -116,6 +119,13 @@ class Person:
     def effective_account(self) -> str | None:
         """The account whose rights they have: their own, or the one they act for."""
         return self.account or self.on_behalf_of
+
+    def attach(self, session: Session) -> None:
+        """Add a session, under the next number."""
+        self.sessions_made += 1
+        session.number = self.sessions_made
+        self.sessions.append(session)
+        self.sessions_changed()
 
     def sessions_changed(self) -> None:
         """Recompute whether they are an operator: any session has proved it.
@@ -459,18 +469,24 @@ class Session:
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  A session that does not listen is
     send-only.  ``private`` are the last of the ``private_count`` private messages that it was sent.
-    ``address`` and ``fingerprint`` are those of this connection, ``operator`` whether it proved to
-    be an operator's; ``replaying`` is what a resumed session has still to be shown,
-    ``pending_lines`` are its lines that are not stored yet; ``relay_to`` relays the connection to
-    another server, where that is possible.
+    ``address``, ``fingerprint`` and ``way`` (the name of its way in) are those of this connection,
+    ``operator`` whether it proved to be an operator's; ``by_password`` is whether its owner proved
+    their account by a password, ``since`` when it began, in seconds since the epoch, and ``number``
+    what /sessions calls it; ``replaying`` is what a resumed session has still to be shown,
+    ``pending_lines`` are its lines that are not stored yet; ``guard`` keeps passwords that were
+    refused out of rooms; ``relay_to`` relays the connection to another server, where that is
+    possible.
     """
 
     __slots__ = (
         "address",
+        "by_password",
         "client",
         "fingerprint",
         "focus",
+        "guard",
         "listens",
+        "number",
         "operator",
         "pending_lines",
         "person",
@@ -480,7 +496,9 @@ class Session:
         "relay_to",
         "replaying",
         "send",
+        "since",
         "unread",
+        "way",
     )
 
     def __init__(self, person: Person, client: Client, *, listens: bool = True) -> None:
@@ -495,10 +513,15 @@ class Session:
         self.private_count = 0
         self.address = ""
         self.fingerprint: str | None = None
+        self.way = ""
         self.replaying: Replay | None = None
         self.relay_to: RelayTo | None = None
         self.operator = False
+        self.by_password = False
+        self.since = 0.0
+        self.number = 0
         self.pending_lines: PendingLines | None = None
+        self.guard: PasswordGuard | None = None
 
     # What an audience requires of a listener ------------------------------------------------------
 

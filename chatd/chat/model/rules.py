@@ -9,9 +9,10 @@ from __future__ import annotations
 from math import ceil
 
 from chatd.chat.events import Refused, Role
+from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model.bans import Ban, Bans
 from chatd.chat.model.entities import Actor, Member, Outsider, Person, Room
-from chatd.chat.text.sanitizing import is_shouting
+from chatd.chat.text.sanitizing import cut, is_invisible, is_shouting
 
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
@@ -191,6 +192,24 @@ def check_speech_from_outside(room: Room, actor: Actor, now: float) -> None:
         raise Refused("slow", f"{room} is in slow mode; only who is in it may speak.")
 
 
+def check_visible(text: str) -> None:
+    """Check that readers would see something of a text, unless it is empty.
+
+    :raises Refused: ``invisible``.
+    """
+    if text and is_invisible(text):
+        raise Refused("invisible", "Nobody could see that: it has only invisible characters.")
+
+
+def reason(text: str) -> str:
+    """Return a reason as it is shown, cut to its bound.
+
+    :raises Refused: ``invisible``.
+    """
+    check_visible(text)
+    return cut(text, REASON_LENGTH)
+
+
 def is_too_loud(room: Room, text: str) -> bool:
     """Whether the room does not deliver a line because it is shouted."""
     return room.settings.shouting != "allow" and is_shouting(text)
@@ -199,13 +218,13 @@ def is_too_loud(room: Room, text: str) -> bool:
 def leave_message(room: Room, person: Person, text: str, now: float) -> str:
     """Return a person's leave message, or an empty one if they may not speak here.
 
-    Operators have no more right to one than others: it is not known which connection gave it.
+    It is not known which of their connections gave it: an operator counts as one.
     """
     try:
-        check_speech(room, Outsider(person), now)
+        check_speech(room, Outsider(person, person.operator), now)
     except Refused:
         return ""
-    return "" if is_too_loud(room, text) else text
+    return "" if is_invisible(text) or is_too_loud(room, text) else text
 
 
 def successor(room: Room) -> Person | None:

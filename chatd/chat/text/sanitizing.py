@@ -94,6 +94,22 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+#: Characters with a visible category that are drawn as blanks: fillers of Hangul, the blank pattern
+#: of Braille; and those that are reserved for being ignored (Default_Ignorable_Code_Point).
+_BLANK = re.compile(
+    "[\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\U0001d159\U000e0000-\U000e0fff]"
+)
+#: Blanks, invisible characters, and marks, which are nothing without a letter.
+_INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Mn", "Mc", "Me")
+
+
+def is_invisible(text: str) -> bool:
+    """Whether a reader would see nothing of a text; true for an empty one."""
+    if text.isascii():
+        return not text.strip()
+    return all(unicodedata.category(each) in _INVISIBLE or _BLANK.match(each) for each in text)
+
+
 def is_shouting(text: str) -> bool:
     """Whether a line is all capitals, at least two of them; scripts without case do not count."""
     return text.isupper() and sum(map(str.isupper, text)) >= 2

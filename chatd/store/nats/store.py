@@ -45,8 +45,10 @@ MAX_PENDING_RECORDS = 10_000
 BUSY = "the server cannot keep up; try again later."
 #: Room streams that are kept although they are idle.
 MAX_IDLE_ROOMS = 1000
-#: Seconds to connect and set up: a cluster that starts at the same time needs a while.
-CONNECT_SECONDS = 30.0
+#: Seconds to connect: a server that cannot be reached is told to whoever starts this one at once.
+CONNECT_SECONDS = 4.0
+#: Seconds to set up: the streams of a cluster that starts at the same time need a while.
+SET_UP_SECONDS = 30.0
 #: Rooms that are audited each time the lease is renewed, in case a live copy was lost.
 AUDITED_ROOMS = 20
 #: Seconds for shutting down: by then each post is stored, or its author notified.
@@ -403,9 +405,9 @@ class NatsStore:
 
 
 async def _patiently(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Retry for `CONNECT_SECONDS`: the streams of a starting cluster have no leaders yet."""
+    """Retry for `SET_UP_SECONDS`: the streams of a starting cluster have no leaders yet."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + CONNECT_SECONDS
+    deadline = loop.time() + SET_UP_SECONDS
     while True:
         try:
             return await work()

@@ -25,12 +25,13 @@ from time import monotonic
 from typing import TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import NotStoredError, StoreObserver
+from chatd.chat.store import NotClosedError, NotStoredError, StoreObserver
 from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
-from chatd.store.sqlite import queries, schema
+from chatd.store.sqlite import disk, queries, schema
 from chatd.store.sqlite.jobs import DropRoom, DropRoomsBut, Job, Limit, Post, Put, Read, Writer
 from chatd.store.sqlite.readers import Query, ReadThread, SearchThread
+from chatd.store.threads.deadline import run_within
 from chatd.store.threads.main_thread import MainThread
 from chatd.store.threads.steps import do_each, raises
 from chatd.store.threads.worker import Worker
@@ -40,6 +41,9 @@ Result = TypeVar("Result")
 #: Posts that may be pending in the writer; further ones are refused: a hanging disk must not
 #: exhaust memory.
 MAX_PENDING = 50_000
+#: Seconds that a disk has to take what is pending when the store closes; systemd kills a service
+#: that takes 90 s to stop, and the documented unit one that takes 45 s.
+CLOSE_SECONDS = 30.0
 #: Seconds after which old events are looked for again.
 PRUNE_SECONDS = 5.0
 
@@ -315,7 +319,24 @@ class SqliteStore:
         self._claims.release(nick, holder)
 
     async def close(self) -> None:
-        """Store all pending posts, then end; blocks until they are on disk."""
+        """Store all pending posts, then end.
+
+        :raises NotClosedError: when the disk has not taken them within `CLOSE_SECONDS`.
+        """
+        promise = self._main_thread.promise()
+        run_within(CLOSE_SECONDS, self._close, self._main_thread, promise)
+        if not await promise:
+            lines = sum(
+                isinstance(job, Post) and isinstance(job.event, KeptEvent | Change)
+                for job in self._write_thread.unfinished
+            )
+            counted = f"{lines} line{'s' * (lines != 1)} {'was' if lines == 1 else 'were'}"
+            raise NotClosedError(
+                f"{counted} not taken in {CLOSE_SECONDS:.0f} s; nobody was told that they are kept"
+            )
+
+    def _close(self) -> None:
+        """Do the pending jobs, and close the file; blocks until they are on disk."""
         self._write_thread.end()
         self._write_thread.join()
         self._search_thread.close()
@@ -368,4 +389,4 @@ def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> float
     except OSError as error:
         raise StoreError(f"{error.strerror}: {error.filename}") from None
     except (sqlite3.Error, schema.SchemaError) as error:
-        raise StoreError(f"{path}: {error}") from None
+        raise StoreError(f"{path}: {disk.explained(error, path.parent)}") from None

@@ -222,7 +222,7 @@ class Editor:
         return self._line.cut(start, end)
 
     def _backspace(self) -> None:
-        self._cut(self._line.char_before(), self.cursor)
+        self._cut(self._line.backspace_from(), self.cursor)
 
     def _delete(self) -> None:
         if not self.stays_at_end:

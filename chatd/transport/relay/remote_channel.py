@@ -204,6 +204,7 @@ class RemoteChannel:
     def _lose(self) -> None:
         self._stream.end()
         program, self._program = self._program, None
+        self._take_line = _ignore_line
         self._input = []
         if program is not None:
             program.lost()

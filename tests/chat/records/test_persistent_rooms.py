@@ -172,7 +172,7 @@ def test_a_room_and_its_owner_survive_a_restart_of_a_real_server(tmp_path: Path)
     with killed(again), Netcat(again.port(), b"/join attic\n") as ned:
         ned.hears("You are in attic, alone so far. Topic: Old books")
         ned.says("/nick ada")
-        ned.hears("ada is registered; its owner has an ssh key.")
+        ned.hears("ada is registered; /login ada if it is yours.")
     with Served(tmp_path) as server, Ssh(server.port(), "root", key=key) as ada:
         ada.hears("Your key is that of ada; you are ada.")
         ada.says("/join attic")

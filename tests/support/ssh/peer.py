@@ -113,11 +113,12 @@ class Peer:
     compression: bytes = b"none"
     host_key: bytes = b"ssh-ed25519"
     guess: bytes = b"\0"
+    address: IPv4Address = ADDRESS
 
     def __post_init__(self) -> None:
         self.clock = self.server.clock
-        self.wire = StringTransport(peerAddress=ADDRESS)
-        self.protocol = self.server.factory.buildProtocol(ADDRESS)
+        self.wire = StringTransport(peerAddress=self.address)
+        self.protocol = self.server.factory.buildProtocol(self.address)
         self.protocol.makeConnection(self.wire)
         self.sealer: PacketCipher = Plaintext()
         self.opener: PacketCipher = Plaintext()
@@ -176,8 +177,9 @@ class Peer:
         return gone
 
     def hang_up(self) -> None:
-        """Lose the connection."""
+        """Lose the connection; as in Twisted, its transport then forgets its producer."""
         self.protocol.connectionLost(Failure(ConnectionDone()))
+        self.wire.producer = None
 
     # the key exchange
 

@@ -1,11 +1,9 @@
 """Prompts: a question is answered by one line, which is not shown if it is a secret."""
 
-from typing import cast
-
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, Rate
+from chatd.chat.ratelimit.reports import WrongSecret
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import Name
 from chatd.transport.conversation.conversation import Conversation
@@ -212,23 +210,20 @@ def test_a_question_is_shown_again_on_another_display() -> None:
     assert answers == ["xyzzy"]
 
 
-def test_the_address_of_a_wrong_password_is_logged_and_nothing_else() -> None:
+def test_a_wrong_password_is_reported_with_its_address_and_account_and_nothing_else() -> None:
     server = MemoryServer("line")
     ada, eve = server.connects(), server.connects("203.0.113.5")
     ada.sends(b"/nick ada\n/register correct horse\n"), ada.receives()
     bot = MemoryServer("json").connects("203.0.113.6")
-    events: list[LogEvent] = []
-    observer = cast(ILogObserver, events.append)
-    globalLogPublisher.addObserver(observer)
-    eve.sends(b"/login ada\nxyzzy 1\n/login ada xyzzy 2\n/login bob xyzzy 3\n")
+    eve.sends(b"/login ada\nxyzzy 1\n\n/login ada xyzzy 2\n\n/login xyzzy3 x\n\n")
     account = Account(Name("ada", "ada"), (), 0.0, "kept:correct horse")
     bot.server.chat.accounts.apply_change("ada", account.encoded())
     bot.sends(b'{"username": "ada", "version": 2, "password": "xyzzy 4"}')
-    globalLogPublisher.removeObserver(observer)
-    logged = [formatEvent(event) for event in events]
-    assert logged == ["203.0.113.5 gave a wrong password"] * 2 + [
-        "203.0.113.6 gave a wrong password",
+    assert server.reports == [
+        *[WrongSecret("203.0.113.5", "line", account="ada")] * 2,
+        WrongSecret("203.0.113.5", "line"),
     ]
+    assert bot.server.reports == [WrongSecret("203.0.113.6", "json", account="ada")]
     assert b"xyzzy" not in eve.receives()
 
 

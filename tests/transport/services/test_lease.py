@@ -118,7 +118,8 @@ def test_users_are_disconnected_before_others_may_have_their_nick() -> None:
     leased.advance(CHECK_SECONDS)
     assert closed(ada)
     assert ada.sees() == [f"-- {LOST}"]
-    assert leased.admission.enter("192.0.2.1", 0.0) == AWAY
+    with pytest.raises(Refused, match=AWAY):
+        leased.admission.enter("192.0.2.1", 0.0)
     assert bob.sees() == ["-- ada left"]
     assert leased.server.chat.people.get("ada") is None
 

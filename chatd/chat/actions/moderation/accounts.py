@@ -13,11 +13,10 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import PutOut, Refused
 from chatd.chat.limits import (
     ACCOUNTS_SHOWN,
-    REASON_LENGTH,
-    RESET_PASSWORD_SECONDS,
     UNUSED_LOOKED_AT,
     UNUSED_SECONDS,
 )
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.chat.model.entities import Actor, Person
 from chatd.chat.peers import Disconnect
@@ -71,11 +70,11 @@ def page_of(chat: Chat, since: float, page: int, now: float) -> tuple[str, list[
 
 def _row(chat: Chat, account: Account, now: float) -> str:
     keys = len(account.keys)
-    ban = chat.access.bans.get(_target(account))
+    ban, seen = chat.access.bans.get(_target(account)), chat.accounts.last_seen(account.name.key)
     parts = [
         f"made {_day(account.created)}",
-        f"last here {_day(account.seen)}" if account.used and account.seen else "",
-        "never used" * (not account.used),
+        f"last here {_day(seen)}" if seen is not None else "",
+        "never used" * chat.accounts.is_unused(account),
         f"{keys} key{'s' * (keys != 1)}" * bool(keys),
         "password" * account.has_password,
         "here" * (_owner(chat, account) is not None),
@@ -106,6 +105,7 @@ async def _delete(chat: Chat, account: Account) -> None:
     await chat.accounts.drop(account)
     key = account.name.key
     chat.profiles.drop(key)
+    chat.logins.forget(key)
     chat.offline.drop(key)
     for room in chat.persistent.account_gone(chat.rooms.values(), key):
         chat.peers.room_changed(room)
@@ -133,7 +133,7 @@ def suspend(chat: Chat, by: Actor, account: Account, words: str, now: float) -> 
         raise Refused(
             "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
         )
-    ban = Ban(target, str(target), by.person.nick, made, until, cut(reason, REASON_LENGTH))
+    ban = Ban(target, str(target), by.person.nick, made, until, rules.reason(reason))
     bans.put(ban)
     subject = f"{label} {term(made, until)}"
     chat.audit.add(now, by.person, "server suspend", subject, reason=ban.reason)
@@ -174,35 +174,11 @@ async def rename(chat: Chat, by: Actor, account: Account, name: Name, now: float
     await chat.accounts.rename(account, name)
     if old != new:
         chat.profiles.move(old, new)
+        chat.logins.forget(old)
         chat.offline.move(old, new)
         for room in chat.persistent.account_gone(chat.rooms.values(), old, new):
             chat.peers.room_changed(room)
     chat.audit.add(now, by.person, "server rename", f"account {account.name} {name}")
-
-
-async def reset(chat: Chat, by: Actor, account: Account, now: float, *, without_keys: bool) -> str:
-    """Give an account a password that holds for a day; return it, for the operator to pass on.
-
-    All sessions of the account end.  ``without_keys`` also drops its ssh keys, one of which may be
-    a thief's.
-
-    :raises Refused: ``no-change``, ``busy``, ``too-fast``, ``not-kept``.
-    """
-    if account.external:
-        raise Refused(
-            "no-change", f"The password of {account.name} is kept elsewhere, not on this server."
-        )
-    if chat.make_token is None:
-        raise Refused("no-change", "This server makes no passwords.")
-    password = chat.make_token()
-    hashed = await chat.authentication.hash(password, account.name.key, by.person.address, now)
-    current = chat.accounts.get(account.name.key) or account
-    until = chat.believed.at(now) + RESET_PASSWORD_SECONDS
-    await chat.accounts.reset(current, hashed, until, without_keys=without_keys)
-    what = f"{account.name}{' and its keys' * without_keys}"
-    chat.audit.add(now, by.person, "server reset", what)
-    _end_sessions(chat, by.person, account, "an operator has reset your password", now)
-    return password
 
 
 # Expiry -------------------------------------------------------------------------------------------

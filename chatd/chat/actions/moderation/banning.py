@@ -13,7 +13,6 @@ from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.actions.moderation.targets import Coverage, Spared, coverage, find_target
 from chatd.chat.chat import Chat
 from chatd.chat.events import Muted, Refused, Role
-from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, Mark, Target
 from chatd.chat.model.entities import Actor, Person, Room
@@ -180,7 +179,7 @@ def _make_ban(act: ModeratorAct, found: Target | Person, label: str, words: str)
     else:
         covers = Coverage((Mark(found, until),))
     first, *others = covers.marks
-    reason = cut(reason, REASON_LENGTH)
+    reason = rules.reason(reason)
     by = act.moderator.person.nick
     ban = Ban(first.target, label, by, made, first.until, reason, tuple(others))
     return ban, covers.left_out

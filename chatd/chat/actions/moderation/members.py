@@ -9,7 +9,7 @@ from __future__ import annotations
 from chatd.chat.actions.moderation import removal
 from chatd.chat.chat import Chat
 from chatd.chat.events import Invited, Refused, Role, RoomSet
-from chatd.chat.limits import NICK_LENGTH, REASON_LENGTH
+from chatd.chat.limits import NICK_LENGTH
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.model.rules import outranks
@@ -21,11 +21,13 @@ from chatd.chat.text.sanitizing import cut
 def kick(chat: Chat, by: Actor, room: Room, nick: str, reason: str, now: float) -> None:
     """Kick a member from a room.
 
-    :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``.
+    :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``,
+        ``invisible``.
     """
     other = member_to_act_on(chat, by, room, nick, Role.MODERATOR)
+    shown = rules.reason(reason)
     chat.audit.add(now, by.person, "kick", other.nick, room=room, reason=reason)
-    removal.kick(chat, other, room, by.person, cut(reason, REASON_LENGTH), now)
+    removal.kick(chat, other, room, by.person, shown, now)
 
 
 def give_role(chat: Chat, by: Actor, room: Room, nick: str, role: Role, now: float) -> None:

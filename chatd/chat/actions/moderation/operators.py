@@ -14,7 +14,7 @@ from chatd.chat.actions.moderation.targets import (
 )
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
-from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Kind, Mark, Target
 from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.peers import Announce, Disconnect, Rename
@@ -37,7 +37,7 @@ def kick(chat: Chat, by: Actor, nick: str, reason: str, now: float) -> Person:
     """
     other = chat.find_person(nick)
     _check_may_act_on(by, other)
-    reason = cut(reason, REASON_LENGTH)
+    reason = rules.reason(reason)
     chat.audit.add(now, by.person, "server kick", other.nick, reason=reason)
     if not chat.peers.forward(other, by.person, Disconnect(reason, now)):
         removal.disconnect(chat, other, PutOut(now, None, by.person.nick, reason))
@@ -68,7 +68,7 @@ def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, 
                 _check_may_act_on(by, other)
         covers = Coverage((Mark(found, until),))
     first, *others = covers.marks
-    reason = cut(reason, REASON_LENGTH)
+    reason = rules.reason(reason)
     new = Ban(first.target, label, by.person.nick, made, first.until, reason, tuple(others))
     check_bans_fit(chat, (new.target,), now)
     chat.access.bans.extend(new, now)
@@ -114,7 +114,11 @@ def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
 
 
 def announce(chat: Chat, by: Person, text: str, now: float) -> None:
-    """Show everyone an announcement, on all servers of a cluster."""
+    """Show everyone an announcement, on all servers of a cluster.
+
+    :raises Refused: ``invisible``.
+    """
+    rules.check_visible(text)
     chat.audit.add(now, by, "server say", reason=text)
     chat.peers.broadcast(by, Announce(now, text))
     show_announcement(chat, Announced(now, by.nick, text))
@@ -173,7 +177,7 @@ async def rename(chat: Chat, by: Actor, nick: str, new: str, now: float) -> None
     """
     other = chat.find_person(nick)
     _check_may_act_on(by, other)
-    name = names.nick(new)
+    name = names.existing(new)
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
@@ -202,7 +206,7 @@ def close(chat: Chat, by: Person, room: Room, reason: str, now: float) -> int:
     if room.permanent:
         raise Refused("no-change", f"{room} is the lobby, and stays.")
     count = len(room.members)
-    shown = cut(reason, REASON_LENGTH) or "the room is closed"
+    shown = rules.reason(reason) or "the room is closed"
     chat.audit.add(now, by, "server close", room.name.shown, room=room, reason=reason)
     removal.close(chat, room, by, shown, now)
     return count

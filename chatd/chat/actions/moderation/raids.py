@@ -14,6 +14,7 @@ from chatd.chat.actions.moderation.targets import coverage
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice, Refused
 from chatd.chat.limits import LISTED, RAID_BANS, REASON_LENGTH
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Kind, Target, read_target
 from chatd.chat.model.entities import Actor, Person
 from chatd.chat.peers import Notify
@@ -38,7 +39,7 @@ def lock(chat: Chat, by: Actor, words: str, now: float) -> Lock:
     seconds, reason = split_duration(words)
     time = chat.believed.at(now)
     until = time + seconds if seconds is not None else None
-    made = Lock(by.person.nick, time, until, cut(reason, REASON_LENGTH))
+    made = Lock(by.person.nick, time, until, rules.reason(reason))
     chat.access.set_lock(made)
     how_long = f"guests {term(time, until)}" if until is not None else "guests"
     chat.audit.add(now, by.person, "server lock", how_long, reason=reason)
@@ -119,7 +120,7 @@ def find_raid(chat: Chat, by: Actor, text: str, seconds: float, words: str, now:
     covered = coverage(chat, people, until, time, OPERATORS)
     for person, covers in zip(people, covered, strict=True):
         first, *others = covers.marks
-        reason = cut(reason, REASON_LENGTH)
+        reason = rules.reason(reason)
         made = Ban(
             first.target, person.nick, by.person.nick, time, first.until, reason, tuple(others)
         )

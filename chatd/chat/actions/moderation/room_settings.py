@@ -22,11 +22,12 @@ SPEAK = ("everyone", "registered", "voices")
 def set_topic(chat: Chat, by: Actor, room: Room, text: str, now: float) -> None:
     """Set the topic of a room; an empty text removes it.
 
-    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``, ``invisible``.
     """
     rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
     rules.check_not_muted(room, by, now)
+    rules.check_visible(text)
     room.settings.topic = cut(text, TOPIC_LENGTH)
     chat.persistent.changed(room)
     chat.audit.add(now, by.person, "topic", room.settings.topic, room=room)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from twisted.internet.interfaces import IDelayedCall
-
 from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
 from chatd.chat.model.entities import Session
-from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.ssh.exec.command import INTERRUPTED, REFUSED, Call, UsageError
 from chatd.transport.ssh.exec.session import SessionCommand
 from chatd.wire.line import BlockCodec, CutLine, LineCodec
@@ -39,9 +36,7 @@ class Say(SessionCommand):
         self._lines: deque[str] = deque()
         self._waiting_size = 0
         self._unstored = 0
-        self._timer: IDelayedCall | None = None
-        rate = call.host.flood
-        self._bucket = TokenBucket(rate, call.host.clock.seconds()) if rate else None
+        self._first = True  # which counted as the command did
         option, _, rest = call.rest.partition(" ")
         is_block = option == BLOCK
         self._room, _, text = (rest.lstrip() if is_block else call.rest).partition(" ")
@@ -103,14 +98,13 @@ class Say(SessionCommand):
 
     def _post_waiting(self) -> None:
         session = self.session
-        if session is None or self._timer is not None:
+        if session is None:
             return
         host = self.call.host
         while self._lines and not self.ended:
-            wait = self._bucket.wait(host.clock.seconds()) if self._bucket else 0.0
-            if wait:
-                self._timer = host.clock.callLater(wait, self._go_on)
+            if not self._first and self.must_wait():
                 return
+            self._first = False
             line = self._lines.popleft()
             self._waiting_size -= len(line)
             room = host.chat.find_room(self._room, session)
@@ -121,9 +115,9 @@ class Say(SessionCommand):
         elif not self._input_over:
             self.call.channel.resume()
 
-    def _go_on(self) -> None:
-        self._timer = None
-        self.attempt(self._post_waiting)
+    def line_may_go(self) -> None:
+        """Post the next line."""
+        self._post_waiting()
 
     def _stored(self, outcome: int | Refused) -> None:
         self._unstored -= 1
@@ -132,12 +126,6 @@ class Say(SessionCommand):
         elif self._input_over and not (self._lines or self._unstored):
             # In the next turn: `_post_waiting`, which posted it, may still be running.
             self.call.host.clock.callLater(0, self.attempt, self._post_waiting)
-
-    def leave(self) -> None:
-        """End the session, and the timer."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        super().leave()
 
 
 def _unquoted(text: str) -> str:
