@@ -44,7 +44,13 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
     try:
         _forget_offline_messages(database, nick)
         _forget_in_rooms(database, nick)
-        for kind in (accounts.KIND, logins.KIND, offline_messages.KIND, profiles.KIND):
+        for kind in (
+            accounts.KIND,
+            accounts.SEEN,
+            logins.KIND,
+            offline_messages.KIND,
+            profiles.KIND,
+        ):
             _put(database, kind, nick, None)
         _record_numbers(database, nick)
         query = f"SELECT id, room, author, text FROM event WHERE {_BY_USER}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from secrets import token_urlsafe
 
 from chatd.chat.delivery.history import History
@@ -130,7 +131,13 @@ class Chat:
         )
         self.lobby = self._open_room(names.room(options.lobby), permanent=True)
         self.persistent = PersistentRooms(
-            store, records, self.lobby, self.rooms, self.open_room, peers.room_changed
+            store,
+            records,
+            self.lobby,
+            self.rooms,
+            self.open_room,
+            peers.room_changed,
+            options.room_owner_seconds,
         )
 
     # Entering and leaving -------------------------------------------------------------------------
@@ -162,11 +169,16 @@ class Chat:
             self.alerts.guest_came(visitor.address, opened, now)
         if account is not None:
             self.authentication.owner_logged_in(account, visitor.address)
+            self.accounts.note_use(account, now)
             if listens:  # at the end of the turn, so that it comes after the greeting
                 self._schedule(lambda: self.offline.deliver(account, session))
                 self.owner_logged_in(session, account, now, resumed=session.focus is not None)
         if self.accounts.claiming(session.fingerprint):
             self._schedule(lambda: owner_notices.show_claims(self.accounts, session))
+        lock = self.access.lock(now)
+        if lock is not None and session.operator and listens:
+            notice = Notice(f"{lock.by} locked this server for guests{lock.rest(now)}.")
+            self._schedule(partial(self.deliver, session.person, notice))
         return session, remark
 
     def _check_key(self, session: Session, now: float) -> None:
@@ -433,7 +445,7 @@ class Chat:
 
         def change() -> None:
             with suppress(Refused):  # without an account, or with too many rooms, it is temporary
-                self.persistent.make_persistent(room, person)
+                self.persistent.make_persistent(room, person, now)
 
         try:
             await self.records.keep(change)

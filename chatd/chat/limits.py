@@ -60,9 +60,20 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
-#: How old an account is that counts as established: a ban of another person's address spares it,
-#: and a ban of everybody who came lately.  Who prepares a raid a day ahead has to keep the address.
+#: How old an account is that counts as established: its owner goes before guests where capacity is
+#: tight, and is spared by a ban of another person's address and of everybody who came lately.  Who
+#: prepares a raid has to do so a day ahead.
 ESTABLISHED_SECONDS = 86400
+#: How long an account is kept whose owner never said anything and never came back; how many of
+#: those are looked at in one turn, once a minute: some 100 us.
+UNUSED_SECONDS = 30 * 86400
+UNUSED_LOOKED_AT = 200
+#: Seconds after which it is stored again that the owner of an account was here.
+SEEN_AGAIN_SECONDS = 86400
+#: How long a password holds that an operator has set.
+RESET_PASSWORD_SECONDS = 86400
+#: How old an account is that may own persistent rooms.
+ROOM_OWNER_SECONDS = 3600
 
 #: A password: its least number of characters (NIST SP 800-63B asks for 8), and its greatest number
 #: of bytes in UTF-8, far more than any phrase that people remember.
@@ -107,6 +118,13 @@ PENDING_PASSWORD_CHECKS = 20
 
 #: Private messages that are kept for the owner of an account while they are offline.
 OFFLINE_MESSAGES = 50
+#: Of those, messages of one sender; of a guest; and of all guests of one address prefix, who may be
+#: one user under many nicks.  Whoever has more to say waits until those are read.
+OFFLINE_FROM_SENDER = 5
+OFFLINE_FROM_GUEST = 2
+OFFLINE_FROM_GUESTS_OF_ADDRESS = 4
+#: And the bytes of their texts in UTF-8: fifty usual messages, or a dozen long ones.
+OFFLINE_BYTES = 64 * 1024
 
 #: Persistent rooms that one account may own.
 PERSISTENT_ROOMS = 20
@@ -116,6 +134,8 @@ IGNORED = 100
 
 #: Invitations that one room remembers: so many of guests, and as many of accounts.
 ROOM_INVITATIONS = 200
+#: Voices that one room remembers: of guests and of accounts.
+ROOM_VOICES = 200
 #: Rooms that one user is invited into.
 INVITATIONS = 100
 
@@ -130,6 +150,18 @@ FORMER_SPEAKERS = 1000
 BANS = 200
 MUTES = 200
 SERVER_BANS = 10_000
+
+#: How long a ban of a person covers their address: others have it too, or have it next, and most
+#: people who come back do so the same day.
+BAN_ADDRESS_SECONDS = 86400
+#: What one ban covers: an account, a nick, and the keys and addresses of somebody who comes back.
+BAN_MARKS = 20
+#: Others here from the same address beyond which a ban of one person leaves their address out: a
+#: class or an office behind one router, not a handful of screens.
+SHARED_ADDRESS = 3
+
+#: People that one ban of those who came lately covers: a raid, not everybody.
+RAID_BANS = 500
 
 #: The longest ban or mute that is not for good: ten years.
 BAN_SECONDS = 3650 * 86400
@@ -201,6 +233,10 @@ EDIT_SECONDS = 10 * 60
 #: Messages that a room with a bound of its own may keep at most: counting them, which is done when
 #: the bound is set, takes some milliseconds.
 ROOM_HISTORY = 100_000
+
+#: Accounts on a page of /server accounts, and pages that may be asked for.
+ACCOUNTS_SHOWN = 20
+ACCOUNT_PAGES = ACCOUNTS // ACCOUNTS_SHOWN
 
 #: Results on a page of /search, pages that may be asked for, and words of one search.
 SEARCH_SHOWN = 20
@@ -299,3 +335,5 @@ class Rate:
 #: New passwords from one address: a school class that registers together, then one in ten seconds.
 #: Each takes as long as a check, and most create an account that stays.
 NEW_PASSWORDS = Rate(30, 0.1)
+#: New accounts from one address, whatever proves them: a class at once, then as many a day.
+NEW_ACCOUNTS = Rate(30, 30 / 86400)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chatd.chat.believed_time import BelievedTime
 from chatd.chat.entry.passwords import PasswordChecker, PasswordHasher
+from chatd.chat.limits import ROOM_OWNER_SECONDS
 from chatd.chat.model.preferences import DEFAULT, Preferences
 from chatd.chat.ratelimit.reports import Report, ignore
 from chatd.chat.records.server_access import AllowList, everybody
@@ -39,6 +40,7 @@ class Environment:
 class Options:
     """The operator's choices.
 
+    ``room_owner_seconds`` is how old an account is that may own rooms that last.
     ``lobby`` is the name of the room that always exists, ``shouting`` the setting of that name of
     new rooms, ``preferences`` those of users who have set none.  ``allowed`` returns the allow list
     of the server, or None when everyone may enter.
@@ -48,6 +50,7 @@ class Options:
     shouting: str = "allow"
     preferences: Preferences = DEFAULT
     allowed: Callable[[], AllowList | None] = everybody
+    room_owner_seconds: float = ROOM_OWNER_SECONDS
 
 
 #: The options of a server whose operator chose none.

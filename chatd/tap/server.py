@@ -57,6 +57,7 @@ from chatd.transport.services.shutdown import Shutdown
 from chatd.transport.services.store import StoreService
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
 from chatd.transport.services.unread_output import UnreadOutput
+from chatd.transport.services.unused_accounts import UnusedAccounts
 from chatd.transport.tcd import JoinIds
 from chatd.transport.ways import AUTO, ways_in
 
@@ -123,6 +124,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         lease = Lease(chat, cluster, shared, clock, time.time, since_boot, admission)
         lease.setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
+    UnusedAccounts(chat, clock, time.time).setServiceParent(server)
     ClockWatch(chat, clock, time.time).setServiceParent(server)
     DiskWatch(chat, clock).setServiceParent(server)
     UnreadOutput(chat, clock).setServiceParent(server)

@@ -388,8 +388,15 @@ def announcement(room: str, event: RoomEvent) -> str:
         case Muted(time=time, nick=nick, by=by, until=until, reason=reason):
             how_long = f" {term(time, until)}" if until is not None else ""
             return f"{nick} is muted in {room}{how_long}, by {by}{_because(reason)}"
+        case RoomSet(nick=by, name="voice", value=value):
+            nick, _, given = value.rpartition(" ")
+            return f"{nick} {_VOICE.get(given, 'has a voice')} in {room}, by {by}"
         case RoomSet(nick=nick, name=name, value=value):
             return f"{nick} set {name} of {room} to {value}"
+
+
+#: What a moderator has done, by the last word of the setting ``voice``.
+_VOICE = {"on": "may speak", "off": "has no voice any more"}
 
 
 def _removal(where: str, event: Kicked | PutOut) -> str:

@@ -80,6 +80,7 @@ _ERRORS = {
     "key-needed": ErrorCode.NOT_ALLOWED,
     "wrong-key": ErrorCode.NOT_ALLOWED,
     "not-invited": ErrorCode.NOT_ALLOWED,
+    "locked": ErrorCode.NOT_ALLOWED,
     "not-moderator": ErrorCode.NOT_ALLOWED,
 }
 

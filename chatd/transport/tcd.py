@@ -59,6 +59,7 @@ _ERRORS = {
     "banned": ErrorCode.NOT_ALLOWED,
     "key-needed": ErrorCode.NOT_ALLOWED,
     "not-invited": ErrorCode.NOT_ALLOWED,
+    "locked": ErrorCode.NOT_ALLOWED,
     "slow": ErrorCode.TOO_FAST,
 }
 

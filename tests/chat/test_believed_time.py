@@ -164,7 +164,8 @@ def test_bans_and_mutes_outlive_a_clock_that_is_400_days_ahead_for_a_moment() ->
         "ada, for another 10 minutes",
     ]
     assert clocks.believed.doubt(clocks.now) in seen[-1]
-    assert server.chat.access.bans.of_address("192.0.2.4", server.now) is not None
+    for identity in (Identity("di"), Identity(address="192.0.2.4")):
+        assert server.chat.access.bans.covering(identity, server.now) is not None
     assert {kind: records(store, kind) for kind in before} == before
     clocks.set_forward(-400 * DAY)
     clocks.pass_time(601)

@@ -654,7 +654,7 @@ def test_the_table_of_code_words_is_in_order_and_none_is_without_a_sentence() ->
 
 
 def test_the_limits_of_the_document_are_those_of_the_code() -> None:
-    flood, new = Rate(), limits.NEW_PASSWORDS
+    flood, new, accounts = Rate(), limits.NEW_PASSWORDS, limits.NEW_ACCOUNTS
     assert {literals(name)[0]: number for name, _, number in rows("Limits")} == {
         "LINE_BYTES": f"{limits.LINE_BYTES} bytes",
         "PASTE_BYTES": f"{limits.PASTE_BYTES} characters",
@@ -670,6 +670,20 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "MUTES": f"{limits.MUTES}",
         "SERVER_BANS": f"{limits.SERVER_BANS}",
         "BAN_SECONDS": f"{limits.BAN_SECONDS // 86400} days",
+        "BAN_ADDRESS_SECONDS": f"{limits.BAN_ADDRESS_SECONDS} seconds",
+        "BAN_MARKS": f"{limits.BAN_MARKS}",
+        "SHARED_ADDRESS": f"{limits.SHARED_ADDRESS}",
+        "RAID_BANS": f"{limits.RAID_BANS}",
+        "ROOM_VOICES": f"{limits.ROOM_VOICES}",
+        "ESTABLISHED_SECONDS": f"{limits.ESTABLISHED_SECONDS} seconds",
+        "ROOM_OWNER_SECONDS": f"{limits.ROOM_OWNER_SECONDS} seconds",
+        "UNUSED_SECONDS": f"{limits.UNUSED_SECONDS} seconds",
+        "RESET_PASSWORD_SECONDS": f"{limits.RESET_PASSWORD_SECONDS} seconds",
+        "OFFLINE_FROM_SENDER": f"{limits.OFFLINE_FROM_SENDER}",
+        "OFFLINE_FROM_GUEST": f"{limits.OFFLINE_FROM_GUEST}",
+        "OFFLINE_FROM_GUESTS_OF_ADDRESS": f"{limits.OFFLINE_FROM_GUESTS_OF_ADDRESS}",
+        "OFFLINE_BYTES": f"{limits.OFFLINE_BYTES} bytes",
+        "ACCOUNTS_SHOWN": f"{limits.ACCOUNTS_SHOWN}",
         "KEY_LENGTH": f"{limits.KEY_LENGTH} characters",
         "AUDIT_ENTRIES": f"{limits.AUDIT_ENTRIES}",
         "AUDIT_SHOWN": f"{limits.AUDIT_SHOWN}",
@@ -698,6 +712,7 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
         "PENDING_PASSWORD_CHECKS": f"{limits.PENDING_PASSWORD_CHECKS}",
         "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.per_second:g} seconds",
+        "NEW_ACCOUNTS": f"{accounts.burst}, then one in {1 / accounts.per_second / 60:g} minutes",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
         "LINES_PER_ADDRESS": f"{limits.LINES_PER_ADDRESS}",
         "Flood": f"{flood.burst} lines, then {flood.per_second:g} a second",

@@ -199,6 +199,7 @@ class Server:
             checker=checker,
             believed=believed or BelievedTime(),
         )
+        options.setdefault("room_owner_seconds", 0.0)
         chosen = Options(preferences=Preferences(replay=replay), **options)
         self._cluster = Cluster(bus, self._scheduled.append) if bus is not None else None
         self.chat = Chat(store or MemoryStore(), environment, chosen, self._cluster or ALONE)

@@ -44,6 +44,7 @@ from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
 from chatd.transport.services.store import StoreService
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
+from chatd.transport.services.unused_accounts import UnusedAccounts
 from chatd.transport.ssh.keys.host_key import FILE_NAME
 
 VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
@@ -503,6 +504,7 @@ OF_A_CLUSTER = [
     StoreService,
     Lease,
     UnacknowledgedCheck,
+    UnusedAccounts,
     ClockWatch,
     DiskWatch,
     Shutdown,
@@ -587,6 +589,7 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        UnusedAccounts,
         ClockWatch,
         DiskWatch,
         Shutdown,
@@ -693,6 +696,7 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        UnusedAccounts,
         ClockWatch,
         DiskWatch,
         Shutdown,

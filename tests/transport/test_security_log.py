@@ -197,7 +197,7 @@ def turned_away() -> str:
     """Return the log of a server on which one connects too often, and one is banned."""
     server = MemoryServer("line", per_address=PerAddress(1, 100))
     server.chat.access.bans.put(
-        Ban(Target(Kind.ADDRESS, "198.51.100.9"), "", "root", 0.0, None, "")
+        Ban(Target(Kind.ADDRESS, "198.51.100.9"), "", "root", 0.0, None, ""), quietly=True
     )
     with logged() as log:
         for address in ("192.0.2.1", "192.0.2.1", "198.51.100.9"):

@@ -23,6 +23,7 @@ def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awai
     """
     rules.check_visible(text)
     person, other = session.person, _find_addressee(chat, nick)
+    chat.accounts.note_use(person.account, now)
     if isinstance(other, Account):
         return _send_later(chat, session, other, text, now)
     person.last_active = now
@@ -90,11 +91,11 @@ async def leave_for_later(
 ) -> str:
     """Store a message until the owner of an account enters; return a notice for its sender.
 
-    :raises Refused: ``not-reading`` or ``not-kept``.
+    :raises Refused: ``not-reading``, ``too-many`` or ``not-kept``.
     """
     owner = chat.entrance.owner_here(account)  # here without a connection, or not at all
     if owner is None or person.name.key not in owner.ignored:
-        await chat.records.keep(lambda: chat.offline.add(account, person.nick, text, now))
+        await chat.records.keep(lambda: chat.offline.add(account, person, text, now))
         owner = chat.entrance.owner_here(account)  # they may have come while the store wrote it
         for session in owner.sessions if owner is not None else ():
             chat.offline.deliver(account.name.key, session)

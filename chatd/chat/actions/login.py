@@ -27,6 +27,10 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     if session in session.person.sessions:  # the connection was not lost meanwhile
         check_no_account(session.person)
         await become_owner(chat, session, account, now, by_password=True)
+        chat.accounts.note_use(account.name.key, now)
+        if account.password_until is not None:
+            text = "An operator has set that password: choose your own with /password."
+            session.deliver(Notice(text))
         end_if_outdated(chat, session, account, now)
     return account
 
@@ -37,7 +41,7 @@ def check_access(chat: Chat, session: Session, account: Account, now: float) -> 
     :raises Refused: ``banned`` or ``not-invited``.
     """
     owner = account.name.key
-    identity = Identity(owner, owner, session.fingerprint, session.address)
+    identity = Identity(owner, owner, session.fingerprint, session.address, account.created)
     chat.access.check(identity, now, operator=session.operator)
 
 
@@ -133,7 +137,8 @@ def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> Non
 async def register(chat: Chat, session: Session, password: str, now: float) -> Account:
     """Register the nick of a person as their account, proved by ssh key, password or both.
 
-    :raises Refused: ``no-key`` and as `chatd.chat.entry.entrance.Entrance.register` and
+    :raises Refused: ``no-key``, ``too-fast`` and as
+        `chatd.chat.entry.entrance.Entrance.register` and
         `chatd.chat.entry.authentication.Authenticator.hash`.
     """
     person = session.person
@@ -145,6 +150,8 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
         raise Refused(
             "no-key", "Choose a password, or come with an ssh key: one of them proves it."
         )
+    if not session.operator:
+        chat.authentication.check_registration(session.address, now)
     account = await chat.entrance.register(person, session.fingerprint, now, password=password_hash)
     session.by_password = session.fingerprint is None
     chat.authentication.owner_logged_in(account.name.key, session.address)

@@ -26,8 +26,8 @@ def say(
 
     ``acknowledge`` is called with the outcome, once the message is stored or has failed to be.
 
-    :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow``, ``invisible`` or
-        ``shouting``.
+    :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``no-voice``, ``slow``, ``invisible``
+        or ``shouting``.
     """
     room = room or session.room()
     person = session.person
@@ -37,6 +37,7 @@ def say(
         refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
+    chat.accounts.note_use(person.account, now)
     event = (Acted if act else Said)(now, person.nick, text)
     chat.posting.post(room, event, person, session, acknowledge=acknowledge)
 
@@ -54,6 +55,7 @@ def post_without_joining(
     rules.check_visible(text)
     _check_loudness(room, text)
     person.last_active = now
+    chat.accounts.note_use(person.account, now)
     said = Said(now, person.nick, text)
     chat.posting.post(room, said, person, session, acknowledge=acknowledge)
 
@@ -76,6 +78,7 @@ def say_everywhere(
         _check_loudness(room, text)
     recipients = {other for room in person.rooms.values() for other in room.members}
     person.last_active = now
+    chat.accounts.note_use(person.account, now)
     for room in person.rooms.values():
         room.members[person].last_said = now
     own = (session,) if session.client.echoes_input else ()

@@ -164,7 +164,7 @@ _TABLES = (
 )
 #: The groups of commands that are not in the group of their table.
 _GROUP_OF = {
-    **dict.fromkeys(("users", "whois", "ignore", "unignore"), "people"),
+    **dict.fromkeys(("users", "whois", "ignore", "unignore", "voice", "devoice"), "people"),
     **dict.fromkeys(("help", "resume", "sessions", "quit"), "server"),
     "room": "moderation",
 }

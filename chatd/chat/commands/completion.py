@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain, islice
 from typing import NamedTuple
 
-from chatd.chat.actions.moderation.room_settings import SETTINGS, SHOUTING
+from chatd.chat.actions.moderation.room_settings import SETTINGS, SHOUTING, SPEAK
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.commands.command import ArgumentKind, Command
@@ -25,6 +25,7 @@ _VALUES = {
     "timestamps": (*_SWITCH, *TIMES),
     "theme": THEMES,
     "shouting": SHOUTING,
+    "speak": SPEAK,
 }
 
 

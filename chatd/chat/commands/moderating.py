@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from chatd.chat.actions.moderation import banning, members
 from chatd.chat.actions.moderation.banning import ModeratorAct
+from chatd.chat.actions.moderation.targets import ADDRESS_OF, OTHERS_HAVE_IT
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
 from chatd.chat.model import rules
-from chatd.chat.model.bans import Ban, Bans, Kind
+from chatd.chat.model.bans import Ban, Bans, Kind, Target
 from chatd.chat.model.entities import Actor
 from chatd.chat.records.audit import AuditEntry
 from chatd.chat.text.durations import term
@@ -34,23 +35,38 @@ def _act(call: Call) -> ModeratorAct:
 
 async def _ban(call: Call) -> None:
     target, words = call.split(_BAN)
-    made = await banning.ban(_act(call), target, words)
+    made, left_out = await banning.ban(_act(call), target, words)
     how_long = term(made.made, made.until)
-    call.answer(f"The ban of {made.label} covers {covers(made, call.session)}, {how_long}.")
+    sentence = f"The ban of {made.label} covers {covers(made, call.session)}, {how_long}."
+    call.answer(sentence + leaves_out(made, left_out))
+
+
+def leaves_out(made: Ban, why: str) -> str:
+    """Return a sentence about the address that a ban leaves out; empty if it leaves out none."""
+    hint = f"; ban {ADDRESS_OF}{made.label} to cover it" * why.endswith(OTHERS_HAVE_IT)
+    return f" Their address is left out: {why}{hint}." * bool(why)
 
 
 def covers(made: Ban, actor: Actor) -> str:
-    """Describe what a ban covers; only operators see addresses."""
-    match made.target.kind:
-        case Kind.ACCOUNT:
-            return f"the account {made.target.value}"
-        case Kind.KEY:
-            return f"the key {made.target.value}"
-        case Kind.NICK:
-            return f"the nick {made.target.value} alone"
-        case Kind.ADDRESS:
-            hidden = made.is_named and not actor.operator
-            return "their address" if hidden else made.target.value
+    """Describe what a ban covers, with the time of what it covers for less long than the rest.
+
+    Only operators see addresses.
+    """
+    hidden = made.is_named and not actor.operator
+    parts = [
+        _covered(mark.target, hidden=hidden)
+        + (f" ({term(made.made, mark.until)})" if mark.until != made.until else "")
+        for mark in made.marks
+    ]
+    if len(parts) > 1:
+        return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return parts[0] + " alone" * (made.target.kind is Kind.NICK)
+
+
+def _covered(target: Target, *, hidden: bool) -> str:
+    if target.kind is Kind.ADDRESS:
+        return "their address" if hidden else target.value
+    return f"the {target.kind.value} {target.value}"
 
 
 async def _unban(call: Call) -> None:
@@ -108,6 +124,16 @@ async def _deop(call: Call) -> None:
     await members.give_role(call.chat, call.session, room, nick, Role.MEMBER, call.now)
 
 
+async def _voice(call: Call) -> None:
+    nick, _ = call.split("NICK")
+    await members.give_voice(call.chat, call.session, call.session.room(), nick, call.now)
+
+
+async def _devoice(call: Call) -> None:
+    nick, _ = call.split("NICK")
+    await members.take_voice(call.chat, call.session, call.session.room(), nick, call.now)
+
+
 def _audit(call: Call) -> None:
     count, name = AUDIT_SHOWN, ""
     for word in call.words.split():
@@ -160,6 +186,23 @@ COMMANDS = (
         least=Role.MODERATOR,
     ),
     Command("unmute", "NICK", "let somebody speak again", _unmute, least=Role.MODERATOR),
+    Command(
+        "voice",
+        "NICK",
+        "let somebody speak where not everyone may",
+        _voice,
+        least=Role.MODERATOR,
+        more="where /room speak is voices, or registered; an account has it for good, a guest "
+        "until they leave the server.",
+    ),
+    Command(
+        "devoice",
+        "NICK",
+        "take a voice away",
+        _devoice,
+        ("unvoice",),
+        least=Role.MODERATOR,
+    ),
     Command("op", "NICK", "make somebody a moderator of this room", _op, least=Role.OWNER),
     Command("deop", "NICK", "make a moderator a member again", _deop, least=Role.OWNER),
     Command(

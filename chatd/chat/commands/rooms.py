@@ -188,11 +188,12 @@ COMMANDS = (
     Command(
         "room",
         "[NAME [VALUE]]",
-        "settings of this room: private, topic, slow, shouting, lasting, history, key",
+        "settings of this room: private, topic, slow, shouting, speak, lasting, history, key",
         _room,
         least=Role.MODERATOR,
         more="private on or off; topic TEXT; slow SECONDS between two messages of one person "
-        "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account; "
+        "(0: off); shouting allow, warn or kick; speak everyone, registered or voices: who may "
+        "speak beside moderators (/voice); lasting on or off, for owners with an account; "
         "history N or off: how many messages it keeps; key WORDS, without which nobody comes in"
         " who is not invited, or off.",
         argument_kinds=(ArgumentKind.SETTING, ArgumentKind.VALUE),

@@ -19,13 +19,14 @@ from chatd.chat.entry.passwords import (
     prepared,
 )
 from chatd.chat.events import Refused
-from chatd.chat.limits import NEW_PASSWORDS, PENDING_PASSWORD_CHECKS
+from chatd.chat.limits import NEW_ACCOUNTS, NEW_PASSWORDS, PENDING_PASSWORD_CHECKS
 from chatd.chat.model.entities import Person
 from chatd.chat.model.people import People
 from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
 from chatd.chat.ratelimit.reports import Report, TurnedAway, WrongSecret, ignore
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.text import names
+from chatd.chat.text.durations import remaining
 from chatd.chat.text.names import GUEST, Name
 
 _T = TypeVar("_T")
@@ -61,6 +62,7 @@ class Authenticator:
         self._report = report
         self._throttle = LoginThrottle()
         self._new_password_rate = PerAddressRate(NEW_PASSWORDS)
+        self._new_account_rate = PerAddressRate(NEW_ACCOUNTS)
         self.pending_checks = 0
 
     @property
@@ -71,6 +73,18 @@ class Authenticator:
     def owner_logged_in(self, account: str, address: str) -> None:
         """Note that an owner connected from an address, by any proof; it is known from then on."""
         self._throttle.owner_logged_in(account, address)
+
+    def check_registration(self, address: str, now: float) -> None:
+        """Check that one more account may be registered from an address, and count it.
+
+        :raises Refused: ``too-fast``.
+        """
+        wait = self._new_account_rate.wait(address, now)
+        if wait > 0:
+            raise Refused(
+                "too-fast",
+                f"Many accounts were registered from your address; try again in {remaining(wait)}.",
+            )
 
     async def check_attempt(self, nick: str, address: str, now: float, way: str = "") -> Name:
         """Check that a password may be tried for a nick now; return the nick.
@@ -113,7 +127,8 @@ class Authenticator:
         # Counted before the check, not after: otherwise many guesses could be made simultaneously.
         attempt = self._throttle.begin(name.key, address, now)
         before = self._accounts.get(name.key)
-        own, outside = await self._count_pending(self._is_proved(name, prepared(password)))
+        proving = self._is_proved(name, prepared(password), now)
+        own, outside = await self._count_pending(proving)
         account = self._accounts.get(name.key)
         own = own and is_proved_as(account, before)  # it may have changed meanwhile
         if not (own or outside):
@@ -129,13 +144,13 @@ class Authenticator:
         self._throttle.succeeded(attempt, now)
         return account
 
-    async def _is_proved(self, name: Name, password: str | None) -> tuple[bool, bool]:
+    async def _is_proved(self, name: Name, password: str | None, now: float) -> tuple[bool, bool]:
         """Return whether a password is the account's and, if not, whether the checker's."""
         account = self._accounts.get(name.key)
         if password is None:
             return False, False
         try:
-            password_hash = account.password if account is not None else ""
+            password_hash = account.password_at(now) if account is not None else ""
             if not password_hash:
                 await self._hasher.hash(password)  # takes as long as comparing it
             elif await self._hasher.matches(password_hash, password):

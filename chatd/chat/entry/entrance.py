@@ -102,6 +102,8 @@ class Entrance:
         """Note a person who came from another server."""
         if person.account is not None:
             self._owners[person.account] = person
+            account = self._accounts.get(person.account)
+            person.registered = account.created if account is not None else None
         self._detached.person_entered(person)
 
     def person_left(self, person: Person) -> None:
@@ -125,8 +127,8 @@ class Entrance:
         rooms; a new one is in no room yet.  A session without ``listens`` is shown nothing.
 
         :param now: in seconds since the epoch.
-        :raises Refused: ``banned`` or ``not-invited``; with ``exactly`` also ``bad-nick`` or
-            ``nick-taken``.
+        :raises Refused: ``banned``, ``locked`` or ``not-invited``; with ``exactly`` also
+            ``bad-nick`` or ``nick-taken``.
         :raises Relayed: when another server, where the owner is, runs the connection.
         """
         await self._accounts.load()
@@ -146,6 +148,7 @@ class Entrance:
         session = self._add_person(name, visitor, client, now, listens=listens)
         if account is not None:
             session.person.on_behalf_of = account.name.key
+            session.person.registered = account.created
         else:
             self._warn_owner(asked, session.person)
         return session, remark
@@ -166,7 +169,7 @@ class Entrance:
     def check_access(self, visitor: Visitor, now: float) -> None:
         """Check that a visitor may enter the server.
 
-        :raises Refused: ``banned`` or ``not-invited``.
+        :raises Refused: ``banned``, ``locked`` or ``not-invited``.
         """
         account = self._account_of(visitor)
         owner = account.name.key if account is not None else None
@@ -174,7 +177,8 @@ class Entrance:
         nick = fold(visitor.nick) or (near.key if near is not None else "")
         if owner is not None and not visitor.as_guest:
             nick = owner
-        identity = Identity(nick, owner, visitor.fingerprint, visitor.address)
+        registered = account.created if account is not None else None
+        identity = Identity(nick, owner, visitor.fingerprint, visitor.address, registered)
         try:
             self._access.check(identity, now, operator=visitor.operator)
         except Refused as refused:
@@ -260,6 +264,7 @@ class Entrance:
             if person is None:
                 session = self._add_person(name, visitor, client, now, listens=listens)
                 session.person.account = account.name.key
+                session.person.registered = account.created
                 session.preferences = self._preferences(account.name.key, visitor)
                 self._owners[account.name.key] = session.person
                 return session, remark or _nick_remark(visitor, session.person)
@@ -306,7 +311,7 @@ class Entrance:
 
     def account_proved(self, person: Person, account: Account) -> None:
         """Note that a person has proved to own an account whose owner is not here yet."""
-        person.account = account.name.key
+        person.account, person.registered = account.name.key, account.created
         if self._people.get(person.name.key) is person:
             self._owners[account.name.key] = person
             self._detached.account_proved(person)

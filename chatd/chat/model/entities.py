@@ -25,8 +25,9 @@ from chatd.chat.limits import (
     PERSONAL_BYTES,
     PRIVATE_REMEMBERED,
     ROOM_INVITATIONS,
+    ROOM_VOICES,
 )
-from chatd.chat.model.bans import Bans, Identity, Kind, Target
+from chatd.chat.model.bans import Bans, Identity
 from chatd.chat.model.client import Client, Position, RelayTo
 from chatd.chat.model.password_guard import PasswordGuard
 from chatd.chat.model.preferences import DEFAULT
@@ -38,12 +39,12 @@ class Person:
     """A user who is here, or on another server of the cluster.
 
     ``account`` is the folded nick of their account; a guest who acts for an account's owner, as a
-    script does, has that account as ``on_behalf_of``.  ``ignored`` holds folded nicks,
-    ``ignored_by`` the people who ignore this one, so that a rename is followed.  ``token`` resumes
-    a guest's detached session.  ``invited_into`` and ``named_in_bans`` are the rooms that store
-    this nick in an invitation, or in a ban or mute.  ``server`` is the server of the cluster they
-    are connected to, empty for this one, and ``lost`` whether they have lost that connection.
-    Times are seconds since the epoch.
+    script does, has that account as ``on_behalf_of``.  ``registered`` is when that account was
+    made.  ``ignored`` holds folded nicks, ``ignored_by`` the people who ignore this one, so that a
+    rename is followed.  ``token`` resumes a guest's detached session.  ``invited_into`` and
+    ``named_in_bans`` are the rooms that store this nick in an invitation, or in a ban, a mute or a
+    voice.  ``server`` is the server of the cluster they are connected to, empty for this one, and
+    ``lost`` whether they have lost that connection.  Times are seconds since the epoch.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Person:
         "named_in_bans",
         "on_behalf_of",
         "operator",
+        "registered",
         "rooms",
         "server",
         "sessions",
@@ -84,6 +86,7 @@ class Person:
         self.operator = operator
         self.account: str | None = None
         self.on_behalf_of: str | None = None
+        self.registered: float | None = None
         self.since = now
         self.last_active = now
         self.away: str | None = None
@@ -108,7 +111,9 @@ class Person:
     @property
     def identity(self) -> Identity:
         """The identity by which bans cover this person."""
-        return Identity(self.name.key, self.effective_account, self.fingerprint, self.address)
+        return Identity(
+            self.name.key, self.effective_account, self.fingerprint, self.address, self.registered
+        )
 
     @property
     def effective_account(self) -> str | None:
@@ -203,7 +208,8 @@ class Settings:
     """The settings of a room (/room).
 
     ``slow`` is in seconds between messages; ``history`` is how many events are kept, 0 for the
-    server's default.  A value must not be None: that would not be replicated.
+    server's default.  ``speak`` is who may speak beside those who look after the room.  A value
+    must not be None: that would not be replicated.
     """
 
     topic: str = ""
@@ -213,6 +219,7 @@ class Settings:
     lasting: bool = False
     history: int = 0
     key: str = ""
+    speak: str = "everyone"
 
 
 class Room:
@@ -223,10 +230,11 @@ class Room:
     joining.  Invitations of guests (``invited``) go by folded nick, follow their person to another
     nick and end when they leave the server, as a stranger may have the nick later; those of
     accounts (``invited_accounts``) last.  So do ``bans`` and ``mutes``, by any part of an identity.
-    ``roles`` are those of the accounts that own and moderate a persistent room, whether their
-    owners are here or not.  ``last_spoke`` remembers when former members last spoke, for slow mode.
-    ``referenced_by`` are the people who have this room in ``invited_into`` or ``named_in_bans``, so
-    that they do not keep it when it closes.
+    ``voices`` are the targets, as text, of those who may speak where only some may: accounts, and
+    nicks of guests while they are here.  ``roles`` are those of the accounts that own and moderate
+    a persistent room, whether their owners are here or not.  ``last_spoke`` remembers when former
+    members last spoke, for slow mode.  ``referenced_by`` are the people who have this room in
+    ``invited_into`` or ``named_in_bans``, so that they do not keep it when it closes.
     """
 
     __slots__ = (
@@ -244,6 +252,7 @@ class Room:
         "referenced_by",
         "roles",
         "settings",
+        "voices",
     )
 
     def __init__(
@@ -265,6 +274,7 @@ class Room:
         self.roles: dict[str, Role] = {}
         self.invited: dict[str, None] = {}
         self.invited_accounts: dict[str, None] = {}
+        self.voices: dict[str, None] = {}
         self.bans = Bans(BANS)
         self.mutes = Bans(MUTES)
         self.last_spoke: dict[str, float] = {}
@@ -362,8 +372,32 @@ class Room:
             self.invited_accounts.pop(account, None)
         return was_invited
 
+    def give_voice(self, person: Person) -> None:
+        """Let a person speak where only some may; beyond the bound, the oldest voice lapses."""
+        if person.account is not None:
+            self.voices[f"account:{person.account}"] = None
+        else:
+            self.voices[f"nick:{person.name.key}"] = None
+            self.follow_nick(person)
+        if len(self.voices) > ROOM_VOICES:
+            del self.voices[next(iter(self.voices))]
+
+    def take_voice(self, person: Person) -> bool:
+        """Take a person's voice away; return whether they had one."""
+        had_voice = self.has_voice(person)
+        self.voices.pop(f"account:{person.account}", None)
+        self.voices.pop(f"nick:{person.name.key}", None)
+        return had_voice
+
+    def has_voice(self, person: Person) -> bool:
+        """Whether a person has been given a voice."""
+        voices = self.voices
+        return bool(voices) and (
+            f"account:{person.effective_account}" in voices or f"nick:{person.name.key}" in voices
+        )
+
     def follow_nick(self, person: Person) -> None:
-        """Remember that a ban or a mute covers this person's nick, and has to follow it."""
+        """Remember that a ban, a mute or a voice has this person's nick, and has to follow it."""
         person.named_in_bans[self] = None
         self.referenced_by[person] = None
         if len(person.named_in_bans) > NAMED_IN_BANS:
@@ -372,22 +406,26 @@ class Room:
             first._forget_reference(person)
 
     def renamed(self, old: str, new: str) -> None:
-        """Let invitations, bans and mutes follow a person from one folded nick to another."""
+        """Let invitations, voices, bans and mutes follow a person to another folded nick."""
         if old in self.invited:
             del self.invited[old]
             self.invited[new] = None
+        if f"nick:{old}" in self.voices:
+            del self.voices[f"nick:{old}"]
+            self.voices[f"nick:{new}"] = None
         self.bans.renamed(old, new)
         self.mutes.renamed(old, new)
 
     def departed(self, person: Person) -> None:
-        """Drop the invitation and bans of a nick that is free again: its next user is a stranger.
+        """Drop the invitation, voice and bans of a nick that is free: its next user is a stranger.
 
         Only bans and mutes of generated nicks are dropped.
         """
         self.invited.pop(person.name.key, None)
+        self.voices.pop(f"nick:{person.name.key}", None)
         if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
-                bans.drop(Target(Kind.NICK, person.name.key), quietly=True)
+                bans.forget_nick(person.name.key)
 
     def closed(self) -> None:
         """Drop the references to this room, which is gone, from people whose nicks it stored."""

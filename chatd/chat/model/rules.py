@@ -144,13 +144,35 @@ def check_not_muted(room: Room, actor: Actor, now: float) -> None:
         raise Refused("muted", f"You are muted in {room}{how}; nobody was shown that.")
 
 
+def check_voice(room: Room, actor: Actor) -> None:
+    """Check that somebody is one of those who may speak in the room.
+
+    :raises Refused: ``no-voice``.
+    """
+    speak, person = room.settings.speak, actor.person
+    if speak == "everyone" or room.role_by(actor) is not Role.MEMBER or room.has_voice(person):
+        return
+    if speak == "registered":
+        if person.effective_account is None:
+            raise Refused(
+                "no-voice",
+                f"Only users with an account may speak in {room}; /register makes you one.",
+            )
+    else:
+        raise Refused(
+            "no-voice",
+            f"Only users with a voice may speak in {room}; a moderator can give you one.",
+        )
+
+
 def check_speech(room: Room, actor: Actor, now: float) -> Member:
     """Return the membership of somebody who may speak now.
 
-    :raises Refused: ``not-in-room``, ``muted`` or ``slow``.
+    :raises Refused: ``not-in-room``, ``muted``, ``no-voice`` or ``slow``.
     """
     member = check_membership(room, actor.person)
     check_not_muted(room, actor, now)
+    check_voice(room, actor)
     if room.settings.slow and not outranks(room.role_by(actor), Role.MEMBER):
         wait = member.last_said + room.settings.slow - now
         if 0 < wait <= room.settings.slow:  # else the clock was set back since
@@ -161,10 +183,11 @@ def check_speech(room: Room, actor: Actor, now: float) -> Member:
 def check_speech_from_outside(room: Room, actor: Actor, now: float) -> None:
     """Check that somebody who is not a member may post into the room.
 
-    :raises Refused: as `check_entry`, ``muted`` or ``slow``.
+    :raises Refused: as `check_entry`, ``muted``, ``no-voice`` or ``slow``.
     """
     check_entry(room, actor, now)
     check_not_muted(room, actor, now)
+    check_voice(room, actor)
     if room.settings.slow:
         raise Refused("slow", f"{room} is in slow mode; only who is in it may speak.")
 

@@ -13,8 +13,9 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from chatd.chat.events import Refused
 from chatd.chat.limits import (
@@ -22,6 +23,7 @@ from chatd.chat.limits import (
     ACCOUNTS,
     ESTABLISHED_SECONDS,
     KEYS_PER_ACCOUNT,
+    SEEN_AGAIN_SECONDS,
 )
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.records.writing import Records
@@ -31,6 +33,9 @@ from chatd.chat.text.sanitizing import cut, safe
 
 #: The kind of the records of accounts in the store.
 KIND = "account"
+#: The kind of the records of when an owner was last here: apart from those of accounts, as being
+#: here on one server must not undo a change of the account on another.
+SEEN = "seen"
 _COMMENT_LENGTH = 60
 
 
@@ -61,7 +66,9 @@ class Account:
     ``password`` is a hash by `chatd.chat.entry.passwords.PasswordHasher`, or empty; ``external``
     says that the external password checker proves the account as well.  ``pending`` keys prove
     nothing: anybody can add a public key, so its holder has to accept.  ``changes`` are the newest
-    ones, oldest first.
+    ones, oldest first.  A password that an operator has set holds until ``password_until``.
+    ``counts_use`` says that it is known whether its owner ever came back: earlier versions did not
+    note that.
     """
 
     name: Name
@@ -71,10 +78,17 @@ class Account:
     external: bool = False
     pending: tuple[Key, ...] = ()
     changes: tuple[Change, ...] = ()
+    password_until: float | None = None
+    counts_use: bool = False
 
     def is_established(self, now: float) -> bool:
         """Whether it is old enough that its owner goes before guests where capacity is tight."""
         return now - self.created >= ESTABLISHED_SECONDS
+
+    def password_at(self, now: float) -> str:
+        """Return the hash of the password that proves it now, or an empty string."""
+        holds = self.password_until is None or now < self.password_until
+        return self.password if holds else ""
 
     @property
     def has_password(self) -> bool:
@@ -101,6 +115,10 @@ class Account:
             fields["pending"] = [_key_row(key) for key in self.pending]
         if self.changes:
             fields["changes"] = [[change.time, change.text] for change in self.changes]
+        if self.counts_use:
+            fields["counts_use"] = True
+        if self.password_until is not None:
+            fields["password_until"] = self.password_until
         return json.dumps(fields)
 
     def noted(self, change: Change) -> Account:
@@ -129,6 +147,8 @@ def _decoded(key: str, value: str) -> Account:
         fields.get("outside", False),
         (*(each for each, proved in keys if not proved), *added),
         tuple(Change(*each[:2]) for each in fields.get("changes", ())),
+        fields.get("password_until"),
+        fields.get("counts_use", False),
     )
 
 
@@ -156,13 +176,21 @@ class Accounts:
     def __init__(self, records: Records) -> None:
         self._records = records
         records.register(KIND, self.apply_change)
-        self.load = RecordLoader(records, KIND, take=self._restore).load
+        records.register(SEEN, self.apply_seen)
+        self.load = RecordLoader(records, KIND, SEEN, take=self._restore).load
         self._by_nick: dict[str, Account] = {}
         self._by_look: dict[str, Account] = {}
         self._by_key: dict[str, Account] = {}
         self._claims: dict[str, dict[str, None]] = {}  # of a pending key, by accounts
+        self._unused: dict[str, None] = {}
+        self._seen: dict[str, float] = {}
 
-    def _restore(self, records: Mapping[str, str]) -> None:
+    def __iter__(self) -> Iterator[Account]:
+        return iter(tuple(self._by_nick.values()))
+
+    def _restore(self, records: Mapping[str, str], seen: Mapping[str, str]) -> None:
+        for key, value in seen.items():
+            self.apply_seen(key, value)
         for key, value in records.items():
             self._put(_decoded(key, value))
 
@@ -195,6 +223,8 @@ class Accounts:
             self._by_key[key.fingerprint] = account
         for key in account.pending:
             self._claims.setdefault(key.fingerprint, {})[account.name.key] = None
+        if account.counts_use and account.name.key not in self._seen:
+            self._unused[account.name.key] = None
 
     def _take_out(self, account: Account) -> None:
         del self._by_nick[account.name.key]
@@ -208,6 +238,7 @@ class Accounts:
             del claims[account.name.key]
             if not claims:
                 del self._claims[key.fingerprint]
+        self._unused.pop(account.name.key, None)
 
     def apply_change(self, key: str, value: str | None) -> None:
         """Apply the record of an account that another server has stored, or (None) dropped."""
@@ -258,7 +289,82 @@ class Accounts:
         if len(self._by_nick) >= ACCOUNTS:
             raise Refused("too-many", "The server has no place for another account.")
         keys = (Key(fingerprint, "", now),) if fingerprint is not None else ()
-        return await self._change(None, Account(name, keys, now, password, external))
+        account = Account(name, keys, now, password, external, counts_use=True)
+        return await self._change(None, account)
+
+    def note_use(self, key: str | None, now: float) -> None:
+        """Note that the owner of an account, by its folded nick, says something or comes back.
+
+        It is stored about once a day.
+        """
+        if key is None or key not in self._by_nick:
+            return
+        last = self.last_seen(key)
+        if last is None or abs(now - last) >= SEEN_AGAIN_SECONDS:
+            self.apply_seen(key, str(now))
+            self._records.keep_quietly(SEEN, key, str(now))
+
+    def apply_seen(self, key: str, value: str | None) -> None:
+        """Apply a record of when an owner was last here, or (None) that it was dropped."""
+        self._seen.pop(key, None)
+        if value is not None:
+            self._seen[key] = float(value)
+            self._unused.pop(key, None)
+
+    def last_seen(self, key: str) -> float | None:
+        """Return when an owner was last here, to a day; None if never again, or not known."""
+        return self._seen.get(key)
+
+    def is_unused(self, account: Account) -> bool:
+        """Whether it is known that its owner never said anything and never came back."""
+        return account.name.key in self._unused
+
+    def next_unused(self, count: int) -> list[Account]:
+        """Return the next accounts, at most ``count``, whose owners never came back; in turns."""
+        keys = [*islice(self._unused, count)]
+        for key in keys:
+            del self._unused[key]
+            self._unused[key] = None
+        return [self._by_nick[key] for key in keys]
+
+    def drop(self, account: Account) -> None:
+        """Drop an account, as part of a change of records."""
+        key = account.name.key
+        self._take_out(account)
+        self._records.put(KIND, key, None, account.encoded())
+        seen = self._seen.pop(key, None)
+        if seen is not None:
+            self._records.put(SEEN, key, None, str(seen))
+
+    def rename(self, account: Account, name: Name) -> None:
+        """Give an account another nick, as part of a change of records.
+
+        :raises Refused: ``nick-taken``.
+        """
+        other = self.owner(name)
+        if other is not None and other.name.key != account.name.key:
+            raise Refused("nick-taken", f"{name} is registered, or looks like a nick that is.")
+        seen = self.last_seen(account.name.key)
+        self.drop(account)
+        renamed = replace(account, name=name)
+        self._put(renamed)
+        self._records.put(KIND, name.key, renamed.encoded(), None)
+        if seen is not None:
+            self.apply_seen(name.key, str(seen))
+            self._records.put(SEEN, name.key, str(seen), None)
+
+    async def reset(
+        self, account: Account, password: str, until: float, change: Change, *, without_keys: bool
+    ) -> Account:
+        """Set the hash of a password that an operator has chosen, and maybe drop all keys.
+
+        ``change`` tells the owner of it.
+
+        :raises Refused: ``not-kept``.
+        """
+        keys = () if without_keys else account.keys
+        after = replace(account, password=password, password_until=until, keys=keys)
+        return await self._change(account, after.noted(change))
 
     def check_unowned(self, name: Name) -> None:
         """Check that a nick is not registered, and does not look like one that is.
@@ -274,7 +380,8 @@ class Accounts:
         :raises Refused: ``no-change``, ``last-proof``, ``not-kept``.
         """
         check_password_change(account, password)
-        return await self._change(account, replace(account, password=password).noted(change))
+        after = replace(account, password=password, password_until=None)
+        return await self._change(account, after.noted(change))
 
     async def add_key(self, account: Account, key: Key, change: Change) -> Account:
         """Add a key that proves an account, whose holder has proved to have it and accepts.

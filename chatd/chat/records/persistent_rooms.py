@@ -4,25 +4,26 @@ A room is persistent when an owner with an account has made it so; the lobby alw
 is one record of the store, which is rewritten with every change; each ban and mute is another one.
 
 Some fields of a record have old names: ``keepers`` are `Room.roles`, ``guests`` are
-`Room.invited_accounts`.
+`Room.invited_accounts`.  Of `Room.voices` it has those of accounts.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import PERSISTENT_ROOMS
-from chatd.chat.model.bans import Ban, Bans, Kind, OnChange
+from chatd.chat.limits import PERSISTENT_ROOMS, ROOM_OWNER_SECONDS
+from chatd.chat.model.bans import Ban, Bans, Kind, Mark, OnChange
 from chatd.chat.model.entities import Person, Room, Settings
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.records.writing import Records
 from chatd.chat.store import Store
 from chatd.chat.text import names
+from chatd.chat.text.durations import remaining
 from chatd.chat.text.names import GUEST
 
 #: The kinds of the records of rooms, of their bans and of their mutes in the store.  The key of a
@@ -30,6 +31,7 @@ from chatd.chat.text.names import GUEST
 KIND = "room"
 BAN = "ban"
 MUTE = "mute"
+_NOTHING = object()
 #: A record has every setting under the name of its field; older records lack some, which then have
 #: their defaults.
 _SETTINGS = tuple(each.name for each in dataclasses.fields(Settings))
@@ -39,10 +41,10 @@ class PersistentRooms:
     """The persistent rooms of a chat, and how many each account owns.
 
     ``rooms`` are the open rooms by name, and ``open_room`` opens one with a name and a `Room.id`;
-    ``undone`` is called with a room whose change was undone as it could not be stored.
-    ``_last_records`` has each room's record as it was put or loaded, or as another server has
-    stored it last: another server's record is compared with it, so that only what it changed is
-    applied.
+    ``undone`` is called with a room whose change was undone as it could not be stored.  Accounts
+    may own rooms when they are ``owner_seconds`` old.  ``_last_records`` has each room's record as
+    it was put or loaded, or as another server has stored it last: another server's record is
+    compared with it, so that only what it changed is applied.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class PersistentRooms:
         rooms: Mapping[str, Room],
         open_room: Callable[[names.Name, str], Room],
         undone: Callable[[Room], object],
+        owner_seconds: float = ROOM_OWNER_SECONDS,
     ) -> None:
         self._store = store
         self._records = records
+        self._owner_seconds = owner_seconds
         self._lobby = lobby
         self._rooms = rooms
         self._open_room = open_room
@@ -81,12 +85,18 @@ class PersistentRooms:
         for kind, records in ((BAN, bans), (MUTE, mutes)):
             for key, value in records.items():
                 room_key, _, target = key.partition(" ")
-                ban = Ban.decoded(target, value)
-                if room_key in opened and not _is_of_guest_nick(ban):
-                    _bans(opened[room_key], kind).restore(ban)
-                else:
-                    self._records.keep_quietly(kind, key, None)
+                self._restore_ban(kind, opened.get(room_key), key, Ban.decoded(target, value))
         self._store.drop_rooms_but([room.id for room in opened.values()])
+
+    def _restore_ban(self, kind: str, room: Room | None, key: str, ban: Ban) -> None:
+        """Restore a ban or a mute, without a generated nick, which may be another user's now."""
+        left = ban.with_marks(mark for mark in ban.marks if not _is_guest_nick(ban, mark))
+        if room is not None and left is not None and left.target == ban.target:
+            _bans(room, kind).restore(left)
+            return
+        self._records.keep_quietly(kind, key, None)
+        if room is not None and left is not None:
+            _bans(room, kind).put(left, quietly=True)
 
     def apply_change(self, key: str, value: str | None) -> None:
         """Apply the record of a room that another server has stored, or (None) dropped."""
@@ -136,6 +146,10 @@ class PersistentRooms:
         room.invited_accounts |= dict.fromkeys(
             account for account in invited if account not in old_invited
         )
+        old_voices, voices = before.get("voices", []), after.get("voices", [])
+        for voice in set(old_voices) - set(voices):
+            room.voices.pop(voice, None)
+        room.voices |= dict.fromkeys(voice for voice in voices if voice not in old_voices)
         self._count_owners(room)
         self._watch_bans(room)
 
@@ -160,6 +174,8 @@ class PersistentRooms:
             self._lobby.settings.topic = fields["topic"]
             self._lobby.settings.slow = fields["slow"]
             self._lobby.settings.history = fields["history"]
+            self._lobby.settings.speak = fields.get("speak", self._lobby.settings.speak)
+            self._lobby.voices = dict.fromkeys(fields.get("voices", ()))
             self._limit(self._lobby)
             if not fields["lasting"]:  # it was stored as the lobby, and closed as such
                 self._lobby.settings.private = fields["private"]
@@ -173,6 +189,7 @@ class PersistentRooms:
             setattr(room.settings, name, fields.get(name, getattr(room.settings, name)))
         room.roles = {account: Role(role) for account, role in fields["keepers"].items()}
         room.invited_accounts = dict.fromkeys(fields.get("guests", ()))
+        room.voices = dict.fromkeys(fields.get("voices", ()))
         self._count_owners(room)
         self._limit(room)
         self._watch_bans(room)
@@ -225,14 +242,20 @@ class PersistentRooms:
         else:
             self._records.put(KIND, key, record, before)
 
-    def make_persistent(self, room: Room, person: Person) -> None:
+    def make_persistent(self, room: Room, person: Person, now: float) -> None:
         """Make a room persistent, and a person its owner, as part of a change of records.
 
-        :raises Refused: ``no-account`` or ``too-many``.
+        Their account has to be no new one.
+
+        :raises Refused: ``no-account``, ``new-account`` or ``too-many``.
         """
         account = person.account
         if account is None:
             raise Refused("no-account", "You have no account; /register makes your nick your own.")
+        age = now - (person.registered if person.registered is not None else now)
+        if age < self._owner_seconds and not person.operator:
+            wait = remaining(self._owner_seconds - age)
+            raise Refused("new-account", f"Your account may own rooms that last in {wait}.")
         if self._owned.get(account, 0) >= PERSISTENT_ROOMS:
             raise Refused(
                 "too-many", f"You have {PERSISTENT_ROOMS} rooms that last; end one first."
@@ -255,6 +278,40 @@ class PersistentRooms:
             for on_change, ban in bans:
                 on_change(ban, None, quietly=False)
 
+    def account_gone(
+        self, rooms: Iterable[Room], account: str, new: str | None = None
+    ) -> list[Room]:
+        """Take the roles, invitations and voices of an account that is gone, or has a ``new`` nick.
+
+        It is part of a change of records.  A persistent room without an owner gets its first
+        moderator as one.  Return the rooms that have changed.
+        """
+        changed = []
+        for room in rooms:
+            tables: tuple[dict[str, Any], ...] = (room.roles, room.invited_accounts)
+            had = [table.pop(account, _NOTHING) for table in tables]
+            had_voice = room.voices.pop(f"account:{account}", _NOTHING) is None
+            if not (had_voice or any(each is not _NOTHING for each in had)):
+                continue
+            if new is not None:
+                for table, value in zip(tables, had, strict=True):
+                    if value is not _NOTHING:
+                        table[new] = value
+                if had_voice:
+                    room.voices[f"account:{new}"] = None
+            elif had[0] is Role.OWNER and Role.OWNER not in room.roles.values():
+                successor = next(iter(room.roles), None)
+                if successor is not None:
+                    room.roles[successor] = Role.OWNER
+            self._count_owners(room)
+            self.changed(room)
+            changed.append(room)
+        return changed
+
+    def is_needed(self, account: str) -> bool:
+        """Whether an account owns a persistent room."""
+        return account in self._owned
+
     def give_role(
         self, room: Room, account: str | None, role: Role, *, quietly: bool = False
     ) -> None:
@@ -270,10 +327,10 @@ class PersistentRooms:
             self.changed(room, quietly=quietly)
 
 
-def _is_of_guest_nick(ban: Ban) -> bool:
-    """Whether it covers a generated nick, which may be another user's after a restart."""
-    target = ban.target
-    return ban.is_named and target.kind is Kind.NICK and target.value.startswith(GUEST)
+def _is_guest_nick(ban: Ban, mark: Mark) -> bool:
+    """Whether it is the generated nick of a user whom the ban named by another word."""
+    nick = mark.target
+    return ban.label != str(nick) and nick.kind is Kind.NICK and nick.value.startswith(GUEST)
 
 
 def _bans(room: Room, kind: str) -> Bans:
@@ -292,5 +349,11 @@ def _encoded(room: Room) -> str:
     """Return the record of a room."""
     fields = {name: getattr(room.settings, name) for name in _SETTINGS}
     fields["keepers"] = {account: role.value for account, role in room.roles.items()}
-    invited = [*room.invited_accounts]
-    return json.dumps({"name": room.name.shown, "id": room.id, "guests": invited, **fields})
+    record = {
+        "name": room.name.shown,
+        "id": room.id,
+        "guests": [*room.invited_accounts],
+        "voices": [voice for voice in room.voices if voice.startswith("account:")],
+        **fields,
+    }
+    return json.dumps(record)

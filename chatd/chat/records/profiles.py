@@ -96,6 +96,25 @@ class Profiles:
                 del read[next(iter(read))]
         self._records.keep_quietly(KIND, person.account, self._encoded(person.account))
 
+    def drop(self, account: str) -> None:
+        """Drop the profile of an account that is gone, as part of a change of records."""
+        before = self._encoded(account)
+        if self._profiles.pop(account, None) is not None:
+            self._records.put(KIND, account, None, before)
+
+    def forget(self, account: str) -> None:
+        """Drop what the sessions of an account that is gone have left as they ended."""
+        if self._profiles.pop(account, None) is not None:
+            self._records.keep_quietly(KIND, account, None)
+
+    def move(self, account: str, new: str) -> None:
+        """Keep the profile of an account under its new nick, as part of a change of records."""
+        profile = self._profiles.get(account)
+        if profile is not None:
+            self.drop(account)
+            self._profiles[new] = profile
+            self._records.put(KIND, new, self._encoded(new), None)
+
     def _profile(self, account: str) -> _Profile:
         return self._profiles.setdefault(account, _Profile())
 

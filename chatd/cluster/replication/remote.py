@@ -159,7 +159,7 @@ class RemotePeople:
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.address, person.on_behalf_of = state.get("address", ""), state.get("beside")
-        person.lost = state.get("lost", False)
+        person.registered, person.lost = state.get("registered"), state.get("lost", False)
         person.last_active = state["active"]
         self._directory.update(person)
         for key in person.rooms.keys() - state["rooms"].keys():

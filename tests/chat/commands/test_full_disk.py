@@ -125,16 +125,35 @@ LINES: dict[str, tuple[Line, ...]] = {
     "unmute": (Line("ada", "/unmute bob"),),
     "op": (Line("ada", "/op dee"),),
     "deop": (Line("ada", "/deop mo"),),
+    "voice": (Line("ada", "/voice dee"), Line("ada", "/voice gus", stores=False)),
+    "devoice": (Line("ada", "/devoice dee", before=("/voice dee",)),),
     "audit": (says("/audit"),),
     "server": (Line("op", "/server", stores=False),),
     "server ban": (Line("op", "/server ban gus"), Line("op", "/server ban 198.51.100.7 1h")),
-    "server unban": (Line("op", "/server unban 203.0.113.9"),),
+    "server unban": (
+        Line("op", "/server unban 203.0.113.9"),
+        Line("op", "/server unban last 5m"),
+    ),
+    "server lock": (Line("op", "/server lock 5m raid"),),
+    "server unlock": (Line("op", "/server unlock", before=("/server lock",)),),
+    "server accounts": (Line("op", "/server accounts", stores=False),),
+    "server forget": (
+        Line("op", "/server forget cy", answers=("cy",)),
+        Line("op", "/server forget eve", answers=("eve",)),
+    ),
+    "server suspend": (Line("op", "/server suspend cy"),),
+    "server unsuspend": (Line("op", "/server unsuspend cy", before=("/server suspend cy",)),),
+    "server reset": (Line("op", "/server reset cy"), Line("op", "/server reset dee keys")),
     "server bans": (Line("op", "/server bans", stores=False),),
     "server kick": (Line("op", "/server kick gus", stores=False),),
-    "server rename": (Line("op", "/server rename gus ned", stores=False),),
+    "server rename": (
+        Line("op", "/server rename gus ned", stores=False),
+        Line("op", "/server rename ada ida"),
+    ),
     "server close": (Line("op", "/server close den"),),
     "server say": (Line("op", "/server say hello", stores=False),),
     "server stats": (Line("op", "/server stats", stores=False),),
+    "server status": (Line("op", "/server status", stores=False),),
 }
 
 
@@ -149,7 +168,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.store = FullStore(is_full=False)
-        self.server = server = Server(self.store)
+        self.server = server = Server(self.store, incarnation="here-")
         self.users: dict[str, User] = {}
         for number, nick in enumerate(("op", "ada", "bob", "dee", "mo", "eve", "lea", "cy"), 1):
             key, address = f"SHA256:{nick}", f"192.0.2.{number}"
@@ -191,7 +210,8 @@ def of_room(room: Room) -> object:
     members = {person.nick: member.role for person, member in room.members.items()}
     bans = room.bans.encoded(), room.mutes.encoded()
     stored = room.roles, set(room.invited_accounts), bans
-    return room.id, asdict(room.settings), members, dict(room.invited), stored
+    guests = dict(room.invited), set(room.voices)
+    return room.id, asdict(room.settings), members, guests, stored
 
 
 def memory(server: Server) -> object:
@@ -205,7 +225,8 @@ def memory(server: Server) -> object:
     preferences = {nick: chat.profiles.preferences(nick) for nick in ACCOUNTS}
     rooms = {name: of_room(room) for name, room in chat.rooms.items()}
     audit = chat.audit.last(1000)
-    return people, accounts, preferences, rooms, chat.access.bans.encoded(), audit
+    access = chat.access.bans.encoded(), chat.access.lock(server.now)
+    return people, accounts, preferences, rooms, access, audit
 
 
 def stored(server: Server) -> object:
@@ -218,8 +239,9 @@ def stored(server: Server) -> object:
         if room.is_persistent:
             bans = room.bans.encoded(), room.mutes.encoded()
             invited = set(room.invited_accounts)
-            rooms[name] = (room.id, asdict(room.settings), room.roles, invited, bans)
-    return accounts, preferences, rooms, chat.access.bans.encoded()
+            voices = {voice for voice in room.voices if voice.startswith("account:")}
+            rooms[name] = (room.id, asdict(room.settings), room.roles, invited, voices, bans)
+    return accounts, preferences, rooms, chat.access.bans.encoded(), chat.access.lock(server.now)
 
 
 def cases() -> list[object]:

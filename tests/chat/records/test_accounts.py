@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.limits import ACCOUNT_CHANGES, KEYS_PER_ACCOUNT, OFFLINE_MESSAGES
+from chatd.chat.limits import ACCOUNT_CHANGES, KEYS_PER_ACCOUNT
 from chatd.chat.records.accounts import Account, Accounts, Change, read_key
 from chatd.chat.records.accounts import Key as AccountKey
 from chatd.chat.records.writing import Records
@@ -305,17 +305,6 @@ def test_a_private_message_is_kept_for_an_owner_who_is_offline() -> None:
     assert ada.sees() == ["[bob -> you] are you there?", "[bob -> you] call me"]
     ada.leaves()
     assert Server(store).enters("x", fingerprint=ADA).sees() == []
-
-
-def test_the_offline_messages_of_an_account_are_bounded() -> None:
-    server = Server()
-    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.types("/register"), ada.leaves(), bob.sees()
-    for number in range(OFFLINE_MESSAGES + 1):
-        bob.types(f"/dm ada {number}")
-    assert bob.sees()[-1] == "-- ada is not reading now; try again later."
-    back = server.enters("x", fingerprint=ADA)
-    assert len(back.sees()) == OFFLINE_MESSAGES
 
 
 def test_an_owner_under_another_nick_is_not_offline() -> None:

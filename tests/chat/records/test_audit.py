@@ -71,7 +71,7 @@ def test_every_act_of_a_moderator_is_in_the_log(server: Server) -> None:
         "[attic] grace (ada): room slow 5",
     ]
     op = server.enters("op", operator=True)
-    assert "[attic] grace (ada): ban bob for 2 hours, 198.51.100.7 (spam)" in rows(op)
+    assert "[attic] grace (ada): ban bob for 2 hours, nick:bob, 198.51.100.7 (spam)" in rows(op)
     assert rows(op, "/audit 1 attic") == ["[attic] grace (ada): room slow 5"]
 
 

@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from chatd.chat.actions.accounts.sessions import end_sessions, origin_of, tell_owner
 from chatd.chat.actions.login import become_owner, check_access
+from chatd.chat.actions.moderation.accounts import find_account
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
+from chatd.chat.limits import RESET_PASSWORD_SECONDS
 from chatd.chat.model.entities import Actor, Session
 from chatd.chat.peers import PASSWORD, EndSessions
 from chatd.chat.records.accounts import Account, Change, Key, key_to_remove
 from chatd.chat.text.names import fold
-from chatd.chat.text.sanitizing import cut
 
 
 def account_of(chat: Chat, session: Session) -> Account:
@@ -191,26 +192,32 @@ def _from(session: Session) -> str:
 # For operators ------------------------------------------------------------------------------------
 
 
-async def reset_password(chat: Chat, by: Actor, nick: str, now: float) -> tuple[Account, str]:
-    """Give an account a new password on behalf of an operator, and end all its connections.
+async def reset_password(
+    chat: Chat, by: Actor, nick: str, now: float, *, without_keys: bool = False
+) -> tuple[Account, str]:
+    """Give an account a password for a day on behalf of an operator, and end all its connections.
 
     Return the account and the password, which the operator tells the owner.  The caller has checked
-    the operator's right.
+    the operator's right.  ``without_keys`` also drops its ssh keys, one of which may be a thief's.
 
-    :raises Refused: ``no-such-account``, ``yourself``, ``not-kept`` and as
-        `chatd.chat.entry.authentication.Authenticator.hash`.
+    :raises Refused: ``no-such-account``, ``yourself``, ``outranked``, ``no-change``, ``not-kept``
+        and as `chatd.chat.entry.authentication.Authenticator.hash`.
     """
-    account = chat.accounts.get(fold(nick))
-    if account is None:
-        raise Refused("no-such-account", f"There is no account {cut(nick, 40)}.")
-    if account.name.key == by.person.account:
-        raise Refused("yourself", "You cannot do that to yourself.")
+    account = find_account(chat, by, nick)
+    if account.external:
+        raise Refused(
+            "no-change", f"The password of {account.name} is kept elsewhere, not on this server."
+        )
     key, password = account.name.key, chat.authentication.make_password()
     password_hash = await chat.authentication.hash(password, key, by.person.address, now)
     account = chat.accounts.get(key) or account
     change = Change(now, f"the password was reset by the operator {by.person.nick}")
-    account = await chat.accounts.set_password(account, password_hash, change)
-    chat.audit.add(now, by.person, "server reset", account.name.shown)
+    until = chat.believed.at(now) + RESET_PASSWORD_SECONDS
+    account = await chat.accounts.reset(
+        account, password_hash, until, change, without_keys=without_keys
+    )
+    what = f"{account.name}{' and its keys' * without_keys}"
+    chat.audit.add(now, by.person, "server reset", what)
     sentence = f"{account.name}: {change.text}; this connection ends."
     end_sessions(chat, by.person, EndSessions(key, "", sentence, now))
     return account, password

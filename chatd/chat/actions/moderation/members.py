@@ -6,9 +6,12 @@ Bans and mutes are in `chatd.chat.actions.moderation.banning`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from chatd.chat.actions.moderation import removal
 from chatd.chat.chat import Chat
-from chatd.chat.events import Invited, Refused, Role
+from chatd.chat.events import Invited, Refused, Role, RoomSet
 from chatd.chat.limits import NICK_LENGTH
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Actor, Person, Room
@@ -51,6 +54,52 @@ async def give_role(chat: Chat, by: Actor, room: Room, nick: str, role: Role, no
     chat.audit.add(now, by.person, command, other.nick, room=room)
     if other in room.members:  # else they have left meanwhile
         chat.give_role(other, room, role, by.person, now)
+
+
+async def give_voice(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> None:
+    """Let a member speak where only some may (``/room speak``).
+
+    :raises Refused: as `member_to_act_on`, ``no-change`` and ``not-kept``.
+    """
+    other = member_to_act_on(chat, by, room, nick, Role.MODERATOR)
+    if room.has_voice(other):
+        raise Refused("no-change", f"{other.nick} has a voice in {room} already.")
+    await chat.records.keep(lambda: _change_voice(chat, room, partial(room.give_voice, other)))
+    _voice_changed(chat, by, room, other.nick, now, has_voice=True)
+
+
+async def take_voice(chat: Chat, by: Actor, room: Room, nick: str, now: float) -> None:
+    """Take away the voice of a member, or of an account whose owner is not here.
+
+    :raises Refused: as `member_to_act_on`, ``no-change`` and ``not-kept``.
+    """
+    rules.check_membership(room, by.person)
+    rules.check_role(room, by, Role.MODERATOR)
+    account = f"account:{fold(nick)}"
+    if account in room.voices and chat.people.find(nick) is None:
+        shown = cut(nick, NICK_LENGTH)
+        take: Callable[[], object] = partial(room.voices.pop, account)
+    else:
+        other = member_to_act_on(chat, by, room, nick, Role.MODERATOR)
+        shown, take = other.nick, partial(room.take_voice, other)
+        if not room.has_voice(other):
+            raise Refused("no-change", f"{shown} has no voice in {room}.")
+    await chat.records.keep(lambda: _change_voice(chat, room, take))
+    _voice_changed(chat, by, room, shown, now, has_voice=False)
+
+
+def _change_voice(chat: Chat, room: Room, change: Callable[[], object]) -> None:
+    """Change the voices of a room, as part of a change of records: those of accounts are kept."""
+    change()
+    chat.persistent.changed(room)
+
+
+def _voice_changed(
+    chat: Chat, by: Actor, room: Room, nick: str, now: float, *, has_voice: bool
+) -> None:
+    person, value = by.person, f"{nick} {'on' if has_voice else 'off'}"
+    chat.audit.add(now, person, "voice" if has_voice else "devoice", nick, room=room)
+    chat.post(room, RoomSet(now, person.nick, "voice", value), person)
 
 
 def member_to_act_on(chat: Chat, by: Actor, room: Room, nick: str, least: Role) -> Person:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chatd.chat.actions.moderation import removal
-from chatd.chat.actions.moderation.banning import drop_all, find_target, matching, targets_of
+from chatd.chat.actions.moderation.banning import drop_all
+from chatd.chat.actions.moderation.targets import (
+    Coverage,
+    Spared,
+    coverage,
+    find_target,
+    matching,
+)
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.model import rules
-from chatd.chat.model.bans import Ban, Kind, Target
+from chatd.chat.model.bans import Ban, Kind, Mark, Target
 from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.peers import Announce, Disconnect, Rename
 from chatd.chat.text import names
@@ -36,50 +45,57 @@ def kick(chat: Chat, by: Actor, nick: str, reason: str, now: float) -> Person:
     return other
 
 
-def _choose_target(chat: Chat, named: Person) -> Target:
-    """Return the most reliable target for a ban of a person that covers no operator."""
-    *reliable, last = targets_of(named)
-    sparing = (
-        target for target in reliable if not any(other.operator for other in matching(chat, target))
-    )
-    return next(sparing, last)
-
-
-async def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, int]:
+async def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, str, int]:
     """Ban a person, an account or a target from the server.
 
-    Return the ban, and how many people and connections it disconnects.  An operator's address may
-    be banned, since operators may enter from a banned address.  Other servers of a cluster
-    disconnect their own people when the record of the ban reaches them.
+    Return the ban, why it leaves out the person's address, if it does, and how many people and
+    connections it disconnects.  An operator's address may be banned, since operators may enter from
+    a banned address.  Other servers of a cluster disconnect their own people when the record of the
+    ban reaches them.
 
     :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
         ``too-many``, ``not-kept``.
     """
     found, label = find_target(chat, text)
-    if isinstance(found, Person):
-        _check_may_act_on(by, found)
-        target = _choose_target(chat, found)
-    else:
-        target = found
-        if target.kind is not Kind.ADDRESS:
-            for other in matching(chat, target):
-                _check_may_act_on(by, other)
     seconds, reason = split_duration(words)
     made = chat.believed.at(now)
     until = made + seconds if seconds is not None else None
-    new = Ban(target, label, by.person.nick, made, until, rules.reason(reason))
+    if isinstance(found, Person):
+        _check_may_act_on(by, found)
+        [covers] = coverage(chat, (found,), until, made, OPERATORS)
+    else:
+        if found.kind is not Kind.ADDRESS:
+            for other in matching(chat, found):
+                _check_may_act_on(by, other)
+        covers = Coverage((Mark(found, until),))
+    first, *others = covers.marks
+    reason = rules.reason(reason)
+    new = Ban(first.target, label, by.person.nick, made, first.until, reason, tuple(others))
+    check_bans_fit(chat, (new.target,), now)
+    await chat.records.keep(lambda: chat.access.bans.extend(new, now))
+    covered = ", ".join(str(mark.target) for mark in new.marks) if new.is_named else ""
+    subject = f"{label} {term(made, until)}"
+    chat.audit.add(now, by.person, "server ban", subject, reason=new.reason, covered=covered)
+    everyone = chat.people.everyone()
+    banned = [each for each in everyone if new.covers(each.identity, made) and not each.operator]
+    remote = sum(map(chat.peers.is_remote, banned))
+    return new, covers.left_out, removal.enforce_server_ban(chat, new, now) + remote
+
+
+#: Those whom no ban from the server covers.
+OPERATORS = Spared("an operator", lambda person: person.operator)
+
+
+def check_bans_fit(chat: Chat, targets: Iterable[Target], now: float) -> None:
+    """Check that bans of these targets fit into the bound.
+
+    :raises Refused: ``too-many``.
+    """
     bans = chat.access.bans
-    if not bans.has_room_for(target, now):
+    if not bans.has_room_for_all(targets, now):
         raise Refused(
             "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
         )
-    await chat.records.keep(lambda: bans.put(new))
-    covered = str(target) if new.is_named else ""
-    subject = f"{label} {term(made, until)}"
-    chat.audit.add(now, by.person, "server ban", subject, reason=new.reason, covered=covered)
-    banned = [other for other in matching(chat, target) if not other.operator]
-    remote = sum(map(chat.peers.is_remote, banned))
-    return new, removal.enforce_server_ban(chat, new, now) + remote
 
 
 async def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
@@ -126,10 +142,31 @@ def statistics(chat: Chat, now: float) -> list[str]:
         f"connections {connections}{' on this server' * chat.peers.is_clustered}",
         f"rooms {len(chat.rooms)}, {persistent} of them lasting",
         f"bans {len(chat.access.bans)}",
+        *_locked(chat, now),
         f"open for {duration(now - since)}",
         *([] if chat.peers.is_clustered else [f"disk {chat.health.status()}"]),
         *([doubt] if (doubt := chat.believed.doubt(now)) else []),
     ]
+
+
+def _locked(chat: Chat, now: float) -> list[str]:
+    """Return a line about the lock, if the server is locked for guests."""
+    lock = chat.access.lock(now)
+    return [f"locked for guests by {lock.by}{lock.rest(now)}"] if lock is not None else []
+
+
+async def unban_since(chat: Chat, by: Actor, seconds: float, now: float) -> int:
+    """Lift the bans from the server that were set during the last ``seconds``; return how many.
+
+    :raises Refused: ``no-change`` or ``not-kept``.
+    """
+    bans = chat.access.bans
+    ended = [each for each in bans if chat.believed.at(now) - each.made <= seconds]
+    if not ended:
+        raise Refused("no-change", f"Nobody was banned in the last {duration(seconds)}.")
+    await chat.records.keep(lambda: drop_all(bans, ended))
+    chat.audit.add(now, by.person, "server unban", f"{len(ended)} of the last {duration(seconds)}")
+    return len(ended)
 
 
 async def rename(chat: Chat, by: Actor, nick: str, new: str, now: float) -> None:

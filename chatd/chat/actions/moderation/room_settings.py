@@ -15,7 +15,9 @@ from chatd.chat.text.sanitizing import cut
 #: The values of ``shouting``: shouted lines are delivered, refused, or get their sender kicked.
 SHOUTING = ("allow", "warn", "kick")
 #: The settings in the order in which /room shows them.
-SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
+SETTINGS = ("private", "topic", "slow", "shouting", "speak", "lasting", "history", "key")
+#: The values of ``speak``: who may speak beside those who look after the room.
+SPEAK = ("everyone", "registered", "voices")
 
 
 async def set_topic(
@@ -58,14 +60,15 @@ async def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now
     """Change one setting of a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
-        ``not-owner``, ``no-account``, ``no-change``, ``too-many``; and ``not-kept``.
+        ``not-owner``, ``no-account``, ``new-account``, ``no-change``, ``too-many``; and
+        ``not-kept``.
     """
     rules.check_membership(room, by.person)
     rules.check_role(room, by, Role.MODERATOR)
     if name == "topic":
         await set_topic(chat, by, room, value, now)
         return
-    await chat.records.keep(lambda: _change(chat, by, room, name, value))
+    await chat.records.keep(lambda: _change(chat, by, room, name, value, now))
     if name == "history":
         chat.history.limit(room)
     shown = setting(room, name)
@@ -73,7 +76,7 @@ async def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now
     chat.post(room, RoomSet(now, by.person.nick, name, shown), by.person)
 
 
-def _change(chat: Chat, by: Actor, room: Room, name: str, value: str) -> None:
+def _change(chat: Chat, by: Actor, room: Room, name: str, value: str, now: float) -> None:
     """Change a setting, as part of a change of records.
 
     :raises Refused: as `set_room`.
@@ -87,10 +90,14 @@ def _change(chat: Chat, by: Actor, room: Room, name: str, value: str) -> None:
         if value not in SHOUTING:
             raise Refused("bad-setting", f"shouting is one of {', '.join(SHOUTING)}.")
         settings.shouting = value
+    elif name == "speak":
+        if value not in SPEAK:
+            raise Refused("bad-setting", f"speak is one of {', '.join(SPEAK)}.")
+        settings.speak = value
     elif name == "history":
         settings.history = read_limit(value)
     elif name == "lasting":
-        _set_persistent(chat, by, room, on_or_off(value))
+        _set_persistent(chat, by, room, on_or_off(value), now)
     elif name == "key":
         settings.key = _read_key(value)
     else:
@@ -100,10 +107,10 @@ def _change(chat: Chat, by: Actor, room: Room, name: str, value: str) -> None:
     chat.persistent.changed(room)
 
 
-def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool) -> None:
+def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool, now: float) -> None:
     """Make a room persistent, with the roles of its members, or temporary again.
 
-    :raises Refused: ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
+    :raises Refused: ``not-owner``, ``no-account``, ``new-account``, ``no-change``, ``too-many``.
     """
     rules.check_role(room, by, Role.OWNER)
     if persistent == room.settings.lasting:
@@ -111,7 +118,7 @@ def _set_persistent(chat: Chat, by: Actor, room: Room, persistent: bool) -> None
     if not persistent:
         chat.persistent.make_temporary(room)
         return
-    chat.persistent.make_persistent(room, by.person)
+    chat.persistent.make_persistent(room, by.person, now)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
             chat.persistent.give_role(room, other.account, member.role)

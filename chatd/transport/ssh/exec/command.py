@@ -135,7 +135,7 @@ class ExecCommand:
     def check_access(self) -> None:
         """Check again that the visitor may enter: they may have been banned since they connected.
 
-        :raises Refused: ``banned`` or ``not-invited``.
+        :raises Refused: ``banned``, ``locked`` or ``not-invited``.
         """
         self.call.host.chat.entrance.check_access(self.call.visitor, self.call.host.now())
 

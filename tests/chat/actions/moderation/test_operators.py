@@ -11,6 +11,10 @@ from chatd.store.memory import MemoryStore
 from tests.support.people import Server, User, records
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
+SUBCOMMANDS = (
+    "ban|unban|bans|lock|unlock|kick|rename|accounts|forget|suspend|unsuspend|reset|"
+    "close|say|stats|status …"
+)
 HOME, CAFE = "192.0.2.10", "198.51.100.20"
 
 
@@ -53,9 +57,9 @@ def test_the_server_commands_are_for_operators(server: Server, op: User) -> None
     assert not any("/server" in line for line in ada.sees())
     assert any("/server" in line for line in op.sees())
     for words, usage in (
-        ("", "ban|unban|bans|kick|rename|close|say|stats …"),
-        ("dance", "ban|unban|bans|kick|rename|close|say|stats …"),
-        ("ban", "ban TARGET [TIME] [REASON]"),
+        ("", SUBCOMMANDS),
+        ("dance", SUBCOMMANDS),
+        ("ban", "ban TARGET [last TIME] [TIME] [REASON]"),
         ("rename ada", "rename NICK NEW"),
         ("say", "say TEXT"),
     ):
@@ -74,7 +78,8 @@ def test_a_banned_user_is_disconnected_told_why_and_may_not_return(
     assert server.chat.people.find("bob") is None
     assert op.sees() == [
         "-- bob left (spam)",
-        f"-- The ban of bob from this server covers {CAFE}, for 2 hours; 1 was disconnected.",
+        f"-- The ban of bob from this server covers the nick bob and {CAFE}, for 2 hours; "
+        "1 was disconnected.",
     ]
     server.now += 60
     sentence = "You are banned from this server for another 1 hour 59 minutes (spam)."
@@ -86,7 +91,7 @@ def test_a_banned_user_is_disconnected_told_why_and_may_not_return(
     op.types("/server bans")
     assert op.sees() == [
         "-- Banned from this server:",
-        f"   bob ({CAFE}), by op, for another 1 hour 59 minutes (spam)",
+        f"   bob (the nick bob and {CAFE}), by op, for another 1 hour 59 minutes (spam)",
     ]
     op.types("/server unban bob"), op.types("/server unban bob"), op.types("/server bans")
     assert op.sees() == [
@@ -141,7 +146,7 @@ def test_operators_are_neither_banned_nor_disconnected(server: Server, op: User)
     op.types("/server ban bob")
     assert last(op) == (
         "-- The ban of bob from this server covers the nick bob alone, for good; "
-        "1 was disconnected."
+        "1 was disconnected. Their address is left out: an operator has it too."
     )
     assert bob.client.closed
     op.types(f"/server ban {CAFE}")
