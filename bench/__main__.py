@@ -16,6 +16,7 @@ from bench.config import Config
 from bench.fanout import fan_out
 from bench.idle import IdleBenchmark
 from bench.inside import inside
+from bench.joins import joins
 from bench.protocols import WAYS
 from bench.rooms import rooms, slow, slow_ratios
 from bench.storage import storage
@@ -44,6 +45,10 @@ def _idle(given: argparse.Namespace, config: Config) -> str:
     peers = config.peers(given.way, floor=False)
     presence.measure(peers, given.members, given.in_one, 0)
     return str(presence)
+
+
+def _joins(given: argparse.Namespace, config: Config) -> str:
+    return joins(config, given.way, given.members)
 
 
 def _rooms(given: argparse.Namespace, config: Config) -> str:
@@ -115,6 +120,12 @@ _COMMANDS = {
     ),
     "idle": _Command(
         _idle, "memory of idle members, and joins", way=_WAY, members=(5000, 20), in_one=(1000, 10)
+    ),
+    "joins": _Command(
+        _joins,
+        "the longest turns of the server while very many people come in",
+        way=_WAY,
+        members=(19_000, 20),
     ),
     "rooms": _Command(
         _rooms, "many small rooms", way=_WAY, rooms=([100, 500], [2]), rate=(2000, 100)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar, cast
 
 from bench.figures import median, shown, table
 from bench.machine import rss_kib
@@ -28,6 +29,8 @@ from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
 from chatd.terminal.text.colours import ALL, INDEXED
 from chatd.transport.services.passwords import Argon2, PasswordThread
+
+Result = TypeVar("Result")
 
 #: Rooms of one member that each user of the room benchmark is in, besides the lobby.
 ROOMS_EACH = 49
@@ -79,6 +82,15 @@ class UnlimitedClient:
         raise bug
 
 
+def result_of(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of a coroutine, which need not wait for a store in memory."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return cast(Result, done.value)
+    raise AssertionError("a store in memory answers at once")
+
+
 class ManualChat:
     """A chat whose scheduled calls run only in `run_scheduled`."""
 
@@ -102,14 +114,9 @@ class ManualChat:
 
     def enter(self, nick: str, style: TextStyle) -> Session:
         """Let a user enter, and join the lobby."""
-        coming = self.chat.enter(Visitor(nick), UnlimitedClient(style), 0.0).__await__()
-        try:
-            next(coming)
-        except StopIteration as done:
-            session: Session = done.value[0]
-            self.chat.join(session, "lobby", 0.0)
-            return session
-        raise AssertionError("a store in memory answers at once")
+        session, _ = result_of(self.chat.enter(Visitor(nick), UnlimitedClient(style), 0.0))
+        result_of(self.chat.join(session, "lobby", 0.0))
+        return session
 
     def run_scheduled(self) -> tuple[int, float]:
         """Run scheduled calls until there are none.
@@ -247,7 +254,7 @@ def rooms(people: int, rounds: int) -> str:
         before = rss_kib(os.getpid())
         for each, session in enumerate(sessions):
             for room in range(ROOMS_EACH):
-                manual.chat.join(session, f"room{each}x{room}", 0.0)
+                result_of(manual.chat.join(session, f"room{each}x{room}", 0.0))
             manual.run_scheduled()
         gc.collect()
         full, count = rss_kib(os.getpid()), len(manual.chat.rooms) - 1

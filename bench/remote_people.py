@@ -12,7 +12,7 @@ import tracemalloc
 from collections.abc import Callable
 
 from bench.figures import shown, table
-from bench.inside import ManualChat
+from bench.inside import ManualChat, result_of
 from chatd.chat.model.entities import Session
 from chatd.chat.store import unavailable
 from chatd.cluster.bus import OnMessage, OnRequest
@@ -63,7 +63,7 @@ class ServerPair:
         self.here, self.there = (ManualChat(bus) for bus in self._buses)
         self.cpu_seconds, self.bytes_sent, self.bytes_kept = 0.0, 0, 0
         for manual in (self.here, self.there):
-            manual.cluster.heartbeat(1.0)
+            manual.cluster.heartbeat(1.0, 1.0)
         self.deliver()
 
     def deliver(self) -> None:
@@ -99,7 +99,8 @@ class ServerPair:
         def enter(number: int) -> None:
             session = self.here.enter(f"somebody{number}", TextStyle())
             for room in range(rooms):
-                self.here.chat.join(session, f"room{room}x{number // ROOM_SIZE}", 0.0)
+                name = f"room{room}x{number // ROOM_SIZE}"
+                result_of(self.here.chat.join(session, name, 0.0))
             sessions.append(session)
 
         return sessions, self.each(enter, people)
@@ -110,8 +111,8 @@ def _heartbeat_ms(manual: ManualChat) -> float:
     longest = 0.0
     for _ in range(20):
         began = time.process_time()
-        manual.cluster.heartbeat(1.0)
-        manual.cluster.check_liveness(1.0)
+        manual.cluster.heartbeat(1.0, 1.0)
+        manual.cluster.check_liveness(1.0, 1.0)
         longest = max(longest, time.process_time() - began)
     return longest * 1e3
 

@@ -20,6 +20,7 @@ from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.display import Plain
 from chatd.transport.conversation.terminal import Terminal
 from chatd.transport.net.outbox import Outbox
+from chatd.transport.net.turns import Turns
 from chatd.wire.line import LineCodec
 
 COLUMNS, ROWS = 80, 24
@@ -72,7 +73,7 @@ _CLOCK = Clock()
 
 
 def _new_terminal(clock: Clock, conversation: Conversation) -> Terminal:
-    return Terminal(conversation, clock, COLUMNS, ROWS, colours=256)
+    return Terminal(conversation, clock, Turns(clock), COLUMNS, ROWS, colours=256)
 
 
 def _terminal(line: str = "", back: int = 0) -> Terminal:

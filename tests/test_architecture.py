@@ -22,8 +22,8 @@ from tests import ROOT
 #: other.
 LAYERS = (
     ("chat.limits", "chat.events"),
-    ("chat.text",),
-    ("chat.ratelimit", "chat.fanout", "chat.store", "chat.event_rows"),
+    ("chat.text", "chat.store_health"),
+    ("chat.ratelimit", "chat.fanout", "chat.store", "chat.event_rows", "chat.believed_time"),
     ("chat.model",),
     ("chat.records", "chat.peers"),
     ("chat.delivery",),
@@ -52,7 +52,7 @@ LAYERS = (
     ),
     ("terminal.preferred", "terminal.pending", "store.volatile_history", "store.nats.rooms"),
     ("store.nats",),
-    ("transport.net", "transport.ssh.keys"),
+    ("transport.net", "transport.ssh.keys", "transport.security_log"),
     ("transport.channel",),
     ("transport.relay",),
     ("transport.host", "transport.ssh.protocol"),
@@ -308,6 +308,17 @@ def imported_at_once() -> dict[str, set[str]]:
 def test_every_import_goes_down() -> None:
     broken = [f"{each}, but {rule}" for each in all_imports() if (rule := broken_rule(each))]
     assert broken == []
+
+
+def test_records_are_written_in_one_place() -> None:
+    """What is confirmed is kept: `Records` waits for the store, or reports what it did not keep."""
+    writers = {
+        short(name)
+        for name, path in modules().items()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr in ("put_all", "put_quietly")
+    }
+    assert {name for name in writers if not is_in(name, "store")} == {"chat.records.writing"}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -52,6 +52,11 @@ def test_every_way_is_compared_with_lines() -> None:
     assert rows(printed, "/ chatd line")["chatd line"] == ["1.00"]
 
 
+def test_the_longest_turns_while_people_come_in_are_shown() -> None:
+    [longest] = rows(bench("joins"), "longest turn, ms")["chatd line"]
+    assert float(longest) > 0
+
+
 def test_small_rooms_lose_nothing() -> None:
     assert rows(bench("rooms"), "lost") == {"chatd line": ["0"], "floor": ["0"]}
 

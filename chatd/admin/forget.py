@@ -11,7 +11,7 @@ import sqlite3
 
 from chatd.admin import erased_numbers
 from chatd.chat.events import Role
-from chatd.chat.records import accounts, offline_messages, persistent_rooms, profiles
+from chatd.chat.records import accounts, logins, offline_messages, persistent_rooms, profiles
 from chatd.chat.text.names import fold
 from chatd.store.sqlite.retention import drop
 from chatd.store.sqlite.store import StoreError
@@ -44,7 +44,13 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
     try:
         _forget_offline_messages(database, nick)
         _forget_in_rooms(database, nick)
-        for kind in (accounts.KIND, offline_messages.KIND, profiles.KIND):
+        for kind in (
+            accounts.KIND,
+            accounts.SEEN,
+            logins.KIND,
+            offline_messages.KIND,
+            profiles.KIND,
+        ):
             _put(database, kind, nick, None)
         _record_numbers(database, nick)
         query = f"SELECT id, room, author, text FROM event WHERE {_BY_USER}"

@@ -21,7 +21,7 @@ from chatd.admin import export
 from chatd.admin.check import count_messages, find_faults, plural
 from chatd.admin.forget import count_messages_by, forget, has_account, scrub
 from chatd.chat.text.names import fold
-from chatd.store.sqlite import files
+from chatd.store.sqlite import copies, files
 from chatd.store.sqlite.store import StoreError
 
 DONE: Final = 0
@@ -86,7 +86,7 @@ def _silence() -> None:
 
 
 def _backup(given: Given) -> int:
-    size = files.copy(_database(given), given.file, replace=given.force)
+    size = copies.copy(_database(given), given.file, replace=given.force)
     _print(f"{given.file}: {plural(size, 'byte')}")
     return DONE
 
@@ -122,6 +122,26 @@ def _check(given: Given) -> int:
             messages, rooms = count_messages(database)
             _print(f"all is well: {plural(messages, 'message')} in {plural(rooms, 'room')}")
     return FAILED if found else DONE
+
+
+def _restore(given: Given) -> int:
+    path = _database(given)
+    before = _contents(path)
+    old = copies.restore(path, given.file, f"{datetime.now():%Y%m%d-%H%M%S}")
+    _print(f"{path} is a copy of {given.file} now: {_contents(path)}")
+    if old is not None:
+        _print(f"before: {before}; it is called {old.name} now")
+    return DONE
+
+
+def _contents(path: Path) -> str:
+    """Return how many messages a database has, or why that is not known."""
+    try:
+        with files.reading(path, any_version=True) as database:
+            messages, rooms = count_messages(database)
+    except StoreError as why:
+        return f"not to be read ({why})"
+    return f"{plural(messages, 'message')} in {plural(rooms, 'room')}"
 
 
 def _upgrade(given: Given) -> int:
@@ -253,6 +273,8 @@ def _add_reading(commands: _Commands) -> None:
 def _add_changing(commands: _Commands) -> None:
     """Add the commands for which the server must be stopped."""
     _add(commands, "upgrade", _upgrade, "bring the tables of an older chatd up to date")
+    restore = _add(commands, "restore", _restore, "put a backup in the place of the database")
+    restore.add_argument("file", type=Path, metavar="FILE", help="the backup, which stays")
     person = _add(
         commands, "forget-person", _forget_person, "delete an account and all that its owner said"
     )

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
+from secrets import token_urlsafe
 
 from chatd.chat.delivery.history import History
-from chatd.chat.delivery.posting import Posting
+from chatd.chat.delivery.posting import Posting, Settled
 from chatd.chat.delivery.unacknowledged import Unacknowledged
+from chatd.chat.entry import owner_notices
+from chatd.chat.entry.alerts import Alerts
 from chatd.chat.entry.authentication import Authenticator
 from chatd.chat.entry.detached import DetachedSession, DetachedSessions
 from chatd.chat.entry.entrance import Entrance, Visitor
 from chatd.chat.entry.nicks import NickRegistry
+from chatd.chat.entry.room_keys import RoomKeys
 from chatd.chat.events import (
     Joined,
     Left,
@@ -29,19 +34,23 @@ from chatd.chat.events import (
     RoleGiven,
     RoomEvent,
 )
-from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
+from chatd.chat.limits import DETACHED_SECONDS, ROOMS, ROOMS_PER_PERSON
 from chatd.chat.model import rules
 from chatd.chat.model.client import Client
-from chatd.chat.model.entities import Person, Room, Session
+from chatd.chat.model.entities import Actor, Person, Room, Session
 from chatd.chat.model.people import People
+from chatd.chat.model.unread import UnreadCounts
 from chatd.chat.options import DEFAULTS, Environment, Options
 from chatd.chat.peers import ALONE, Peers, SetRole
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog
+from chatd.chat.records.last_time import LastTime
+from chatd.chat.records.logins import Login, Logins
 from chatd.chat.records.offline_messages import OfflineMessages
 from chatd.chat.records.persistent_rooms import PersistentRooms
 from chatd.chat.records.profiles import Profiles
 from chatd.chat.records.server_access import ServerAccess
+from chatd.chat.records.writing import Records
 from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
@@ -61,31 +70,52 @@ class Chat:
         self.peers = peers
         self.people = People(on_displaced=peers.displaced)
         self.rooms: dict[str, Room] = {}
+        self.believed = environment.believed
         self._store = store
+        self.health = store.health
         self.history = History(store)
         self._shouting = options.shouting
         self.rooms_made = 0
         self._incarnation = incarnation = environment.incarnation
-        self.accounts = Accounts(store)
-        self.offline = OfflineMessages(store)
+        self.records = records = Records(store)
+        self.accounts = Accounts(records)
+        self.logins = Logins(records)
+        self.offline = OfflineMessages(records)
         self._schedule = environment.schedule
         self._expire_later = environment.expire_later
         self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
         self.authentication = Authenticator(
-            self.people, self.accounts, environment.hasher, environment.checker
+            self.people,
+            self.accounts,
+            environment.hasher,
+            environment.checker,
+            environment.report,
+            environment.make_token or token_urlsafe,
         )
+        self.report = environment.report
+        self.room_keys = RoomKeys(environment.report)
+        self.alerts = Alerts(self.people, peers, environment.report)
         self.detached = DetachedSessions(
             self.history,
             environment.make_token,
             self.expire_in_time,
             is_dense=not peers.is_clustered,
         )
-        self.profiles = Profiles(store, options.preferences)
-        self.access = ServerAccess(store, options.allowed)
-        self.audit = AuditLog(store, incarnation if peers.is_clustered else "")
+        self.profiles = Profiles(records, options.preferences)
+        self.access = ServerAccess(records, options.allowed)
+        self.access.bans.believed = self.believed.at
+        self.last_time = LastTime(records, self.believed)
+        self.audit = AuditLog(records, incarnation if peers.is_clustered else "")
         self.opened: float | None = None
         self.entrance = Entrance(
-            self.people, self.accounts, self.nicks, self.detached, self.profiles, self.access, peers
+            self.people,
+            self.accounts,
+            self.nicks,
+            self.detached,
+            self.profiles,
+            self.access,
+            peers,
+            environment.report,
         )
         self.unacknowledged = Unacknowledged(
             self.people, self._schedule, is_clustered=peers.is_clustered
@@ -100,7 +130,15 @@ class Chat:
             self.unacknowledged,
         )
         self.lobby = self._open_room(names.room(options.lobby), permanent=True)
-        self.persistent = PersistentRooms(store, self.lobby, self.open_room)
+        self.persistent = PersistentRooms(
+            store,
+            records,
+            self.lobby,
+            self.rooms,
+            self.open_room,
+            peers.room_changed,
+            options.room_owner_seconds,
+        )
 
     # Entering and leaving -------------------------------------------------------------------------
 
@@ -124,24 +162,74 @@ class Chat:
             visitor, client, now, exactly=exactly, listens=listens
         )
         account = session.person.account
+        self._check_key(session, now)
         self.peers.person_changed(session.person)
+        if session.person.effective_account is None and len(session.person.sessions) == 1:
+            opened = self.opened if self.opened is not None else now
+            self.alerts.guest_came(visitor.address, opened, now)
         if account is not None:
             self.authentication.owner_logged_in(account, visitor.address)
+            self.accounts.note_use(account, now)
             if listens:  # at the end of the turn, so that it comes after the greeting
                 self._schedule(lambda: self.offline.deliver(account, session))
+                self.owner_logged_in(session, account, now, resumed=session.focus is not None)
+        if self.accounts.claiming(session.fingerprint):
+            self._schedule(lambda: owner_notices.show_claims(self.accounts, session))
+        lock = self.access.lock(now)
+        if lock is not None and session.operator and listens:
+            notice = Notice(f"{lock.by} locked this server for guests{lock.rest(now)}.")
+            self._schedule(partial(self.deliver, session.person, notice))
         return session, remark
+
+    def _check_key(self, session: Session, now: float) -> None:
+        """Check that the key of a session that has entered was not removed meanwhile.
+
+        Its owner has ended the sessions that there were.
+
+        :raises Refused: ``no-key``.
+        """
+        account, proved = session.person.effective_account, not session.by_password
+        if account is None or not proved or session.fingerprint is None:
+            return
+        found = self.accounts.of_key(session.fingerprint)
+        if found is None or found.name.key != account:
+            self.leave(session, "", now)
+            raise Refused("no-key", f"Your key is none of {account} any more.")
+
+    def owner_logged_in(
+        self, session: Session, account: str, now: float, *, resumed: bool = False
+    ) -> None:
+        """Note that an owner has logged in, and tell them of the last time, after the greeting.
+
+        One who has ``resumed`` a session has been told in it.
+
+        A moment ago, from the same place, they had lost a connection or opened another window.
+        """
+        proof = "" if session.by_password else session.fingerprint or ""
+        login, last = Login(now, proof, session.address), self.logins.last(account)
+        if last is not None and last.place == login.place:
+            last = last if abs(now - last.time) > DETACHED_SECONDS else None
+        told_until = self.logins.told_until(account, login)
+        self.logins.add(account, login)
+        found = self.accounts.get(account)
+        changes = found.changes if found is not None else ()
+        unknown = tuple(change for change in changes if change.time > told_until)
+        if not resumed:
+            self._schedule(lambda: owner_notices.show_last_login(session, last, unknown))
 
     async def load(self, now: float) -> None:
         """Load all records from the store, unless already loaded."""
-        records = (
+        parts = (
             self.accounts,
+            self.logins,
             self.persistent,
             self.offline,
             self.profiles,
             self.access,
             self.audit,
+            self.last_time,
         )
-        for part in records:
+        for part in parts:
             await part.load()
         self.opened = now if self.opened is None else self.opened
 
@@ -167,10 +255,10 @@ class Chat:
             return
         session.detach()
         session.focus = None
+        session.unread = UnreadCounts()  # of the rooms of another person
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
-        person.sessions.append(session)
-        person.sessions_changed()
+        person.attach(session)
         self.peers.person_changed(person)
         if listens and session.listens:
             for room in person.rooms.values():
@@ -220,6 +308,7 @@ class Chat:
         """
         for room in {**person.invited_into, **person.named_in_bans}:
             room.departed(person)
+        person.forget_references()
         if person.is_guest_nick:
             for other in person.ignored_by:
                 other.ignored.pop(person.name.key, None)
@@ -228,16 +317,22 @@ class Chat:
             if ignored is not None:
                 ignored.ignored_by.pop(person, None)
 
-    async def rename(self, person: Person, text: str, now: float) -> None:
+    async def rename(
+        self, person: Person, text: str, now: float, *, operator: bool = False
+    ) -> None:
         """Give a person another nick; users who share a room with them are shown it once.
+
+        An ``operator`` may take one that is banned.
 
         :raises Refused: ``bad-nick``, ``nick-taken``, ``banned`` or ``away``.
         """
-        name = names.nick(text)
+        name = names.existing(text)
+        if name.key != person.account:  # an account has its nick since earlier versions
+            names.nick(text, staff=person.operator)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
         self.nicks.check_owner(name, person)
-        if not person.operator:
+        if not operator:
             self.access.check_nick(name.key, now)
         self.unacknowledged.check_reachable()
         if not await self.nicks.claim(name, person):
@@ -278,14 +373,14 @@ class Chat:
 
     # Rooms ----------------------------------------------------------------------------------------
 
-    def find_room(self, text: str, person: Person) -> Room:
-        """Return the room with a name that a person typed, if they may know of it.
+    def find_room(self, text: str, actor: Actor) -> Room:
+        """Return the room with a name that somebody typed, if they may know of it.
 
         :raises Refused: ``bad-room`` or ``no-such-room``.
         """
         name = names.room(text)
         room = self.rooms.get(name.key)
-        if room is None or not self.may_see(person, room):
+        if room is None or not self.may_see(actor, room):
             raise Refused("no-such-room", f"There is no room {name}; /rooms lists them.")
         return room
 
@@ -294,43 +389,70 @@ class Chat:
         room = self.rooms.get(names.room(shown).key)
         return room.number if room is not None else 0
 
-    def may_see(self, person: Person, room: Room) -> bool:
-        """Whether a person may know of a room, its members and its topic."""
-        if not room.settings.private or person in room.members or person.operator:
+    def may_see(self, actor: Actor, room: Room) -> bool:
+        """Whether somebody may know of a room, its members and its topic."""
+        person = actor.person
+        if not room.settings.private or person in room.members or actor.operator:
             return True
         return (
             person.effective_account in room.roles
             or person.effective_account in room.invited_accounts
         )
 
-    def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
+    async def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Make a person a member of a room, opened if necessary, and give it the focus.
 
-        :raises Refused: ``bad-room``, ``too-many-rooms``, and as
-            `chatd.chat.model.rules.check_entry`.
+        :raises Refused: ``bad-room``, ``too-many-rooms``, ``not-kept``, and as
+            `chatd.chat.entry.room_keys.RoomKeys.check_entry`.
         """
         person, name = session.person, names.room(text)
         room = self.rooms.get(name.key)
-        if room is not None and person in room.members:
+        opened = room is None
+        if room is None:
+            self._check_may_join_more(person)
+            room = await self._open_room_for(person, name, now)
+            if session not in person.sessions:  # they have left meanwhile
+                return room
+            if self.rooms.get(name.key) is not room:
+                raise Refused("no-such-room", f"{room} was closed just now.")
+        if person in room.members:
             session.focus_on(room)
             return room
-        if len(person.rooms) >= ROOMS_PER_PERSON:
-            raise Refused("too-many-rooms", f"You are in {ROOMS_PER_PERSON} rooms; /leave one.")
-        if room is None:
-            if len(self.rooms) >= ROOMS:
-                raise Refused("too-many-rooms", "The server has no place for another room.")
-            room = self._open_room(name)
+        self._check_may_join_more(person)
+        if opened:
             role = Role.OWNER
-            with suppress(Refused):  # without an account, or with too many rooms, it is temporary
-                self.persistent.make_persistent(room, person)
-            self.peers.room_changed(room)
         else:
-            rules.check_entry(room, person, now, key)
+            self.room_keys.check_entry(room, session, key, now)
             role = room.roles.get(person.account or "", Role.MEMBER)
         room.add(person, role)
         person.rooms[name.key] = room
         session.focus_on(room)
         self.posting.post(room, Joined(now, person.nick), person)
+        return room
+
+    def _check_may_join_more(self, person: Person) -> None:
+        if len(person.rooms) >= ROOMS_PER_PERSON:
+            raise Refused("too-many-rooms", f"You are in {ROOMS_PER_PERSON} rooms; /leave one.")
+
+    async def _open_room_for(self, person: Person, name: Name, now: float) -> Room:
+        """Open a new room for a person, persistent if they may have another one of those.
+
+        :raises Refused: ``too-many-rooms`` or ``not-kept``.
+        """
+        if len(self.rooms) >= ROOMS:
+            raise Refused("too-many-rooms", "The server has no place for another room.")
+        room = self._open_room(name)
+
+        def change() -> None:
+            with suppress(Refused):  # without an account, or with too many rooms, it is temporary
+                self.persistent.make_persistent(room, person, now)
+
+        try:
+            await self.records.keep(change)
+        except Refused:
+            self.after_leaving(room, now)  # others may be in it by now
+            raise
+        self.peers.room_changed(room)
         return room
 
     def part(self, person: Person, room: Room, reason: str, now: float) -> None:
@@ -343,7 +465,7 @@ class Chat:
         self.remove_from_room(person, room)
         if room.is_guarded:  # they may return until they leave the server
             if room.uninvite(person):
-                self.persistent.changed(room)
+                self.persistent.changed(room, quietly=True)
             room.invite_for_now(person)
             self.peers.room_changed(room)
         self.posting.post(room, Left(now, person.nick, reason, gone=False), person)
@@ -362,6 +484,7 @@ class Chat:
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
+        room.bans.believed = room.mutes.believed = self.believed.at
         self.rooms[name.key] = room
         return room
 
@@ -372,6 +495,9 @@ class Chat:
                 self.profiles.mark_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
+        read = self.detached.left_room(person, room)
+        if read is not None:
+            self.profiles.mark_read(person, {room: read})
         room.remove(person)
         del person.rooms[room.name.key]
         for session in person.sessions:
@@ -389,6 +515,7 @@ class Chat:
         self.posting.follow(room)
         if not (room.members or room.is_persistent):
             self.rooms.pop(room.name.key, None)
+            self.room_closed(room)
             self.peers.room_changed(room, closed=True)
             if self.peers.may_drop(room):  # else another server may have members, and messages
                 self._store.drop_room(room.id)
@@ -396,6 +523,11 @@ class Chat:
         successor = rules.successor(room)
         if successor is not None:
             self.give_role(successor, room, Role.OWNER, None, now)
+
+    def room_closed(self, room: Room) -> None:
+        """Let nothing refer to a room that is gone."""
+        room.closed()
+        self.posting.room_closed(room)
 
     def give_role(
         self, person: Person, room: Room, role: Role, by: Person | None, now: float
@@ -406,9 +538,11 @@ class Chat:
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
         self.posting.post(room, given, by or person)
 
-    def post(self, room: Room, event: RoomEvent, author: Person) -> None:
+    def post(
+        self, room: Room, event: RoomEvent, author: Person, settled: Settled | None = None
+    ) -> None:
         """Post an event to a room: see `chatd.chat.delivery.posting.Posting.post`."""
-        self.posting.post(room, event, author)
+        self.posting.post(room, event, author, settled=settled)
 
     # People ---------------------------------------------------------------------------------------
 

@@ -15,6 +15,28 @@ LINE_BYTES = 4096
 #: one paste of 64 KiB.  Beyond it nothing more is read from the connection.
 PASTE_BYTES = 64 * 1024
 
+#: The lines that all guests of one address may send together, as a multiple of what one person may:
+#: a household or a small team writes unhindered, and a laptop with a hundred connections is four
+#: people.  Established accounts of the address have as much beside it.
+LINES_PER_ADDRESS = 4
+#: Entries in each table of line budgets, of accounts and of addresses: some 250 bytes each.
+LINE_BUDGETS = 10_000
+
+#: Lines of one address that had to wait within so many seconds, from which on that is a flood, of
+#: which operators are warned: a class that begins to talk has some tens.  They are warned again of
+#: the same address after five minutes.  Addresses that are watched, some 200 bytes each.
+FLOOD_LINES = 100
+FLOOD_SECONDS = 60.0
+FLOOD_WARNING_SECONDS = 5 * 60.0
+ADDRESSES_WATCHED = 1000
+#: Guests who come in within a minute, from which on they are a wave: a class or two have fewer.  On
+#: a server with many people it is a tenth of those who are here, but no more than are counted.
+#: After its start a server expects everybody back at once.
+WAVE_GUESTS = 100
+WAVE_SHARE = 10
+WAVE_COUNTED = 2000
+WAVE_QUIET_SECONDS = 5 * 60.0
+
 #: A nick.  IRC networks give 9 to 30, ssh-chat 15; names in many scripts need the room.
 NICK_LENGTH = 24
 
@@ -38,6 +60,21 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
+#: How old an account is that counts as established: its owner goes before guests where capacity is
+#: tight, and is spared by a ban of another person's address and of everybody who came lately.  Who
+#: prepares a raid has to do so a day ahead.
+ESTABLISHED_SECONDS = 86400
+#: How long an account is kept whose owner never said anything and never came back; how many of
+#: those are looked at in one turn, once a minute: some 100 us.
+UNUSED_SECONDS = 30 * 86400
+UNUSED_LOOKED_AT = 200
+#: Seconds after which it is stored again that the owner of an account was here.
+SEEN_AGAIN_SECONDS = 86400
+#: How long a password holds that an operator has set.
+RESET_PASSWORD_SECONDS = 86400
+#: How old an account is that may own persistent rooms.
+ROOM_OWNER_SECONDS = 3600
+
 #: A password: its least number of characters (NIST SP 800-63B asks for 8), and its greatest number
 #: of bytes in UTF-8, far more than any phrase that people remember.
 PASSWORD_LENGTH = 8
@@ -45,6 +82,15 @@ PASSWORD_BYTES = 256
 
 #: Wrong passwords that cost no wait, as people mistype; each one after them doubles the wait.
 LOGIN_TRIES = 3
+#: How often a prompt asks for a password before the command is given up, as sudo and ssh do.
+PASSWORD_PROMPTS = 3
+#: Lines that are held back after a command that asks for passwords was refused, as they may have
+#: been typed for its prompts; and for how many seconds: as long as lines of one paste take to
+#: arrive, and, after wrong passwords, as long as a user may not notice that nothing asks any more.
+GUARDED_LINES = 3
+TYPED_AHEAD_SECONDS = 5.0
+WARY_SECONDS = 60.0
+
 #: The longest wait after wrong passwords: for an address (some hundred guesses a day), and for an
 #: account, whose owner has to wait as long as the guesser does when they log in from a new address.
 LOGIN_WAIT_OF_ADDRESS = 15 * 60
@@ -57,12 +103,28 @@ THROTTLE_ENTRIES = 10_000
 #: Addresses per account from which its owner has logged in: home, work, a phone's networks.
 KNOWN_ADDRESSES = 8
 
+#: What an account remembers of itself, to tell its owner: the newest changes of its keys and its
+#: password, for how many seconds they are told at a login from a place that is new, and places (a
+#: key or the password, and a network) from which its owner has logged in.
+ACCOUNT_CHANGES = 10
+CHANGES_TOLD_SECONDS = 30 * 86400
+LOGIN_PLACES = 16
+#: Accounts that are named to the holder of a key which they claim.
+CLAIMS_SHOWN = 3
+
 #: Passwords that may be queued to be checked or hashed: one takes some 20 ms, so the last waits
 #: half a second.  As many again may be queued from known addresses of the accounts' owners.
 PENDING_PASSWORD_CHECKS = 20
 
 #: Private messages that are kept for the owner of an account while they are offline.
 OFFLINE_MESSAGES = 50
+#: Of those, messages of one sender; of a guest; and of all guests of one address prefix, who may be
+#: one user under many nicks.  Whoever has more to say waits until those are read.
+OFFLINE_FROM_SENDER = 5
+OFFLINE_FROM_GUEST = 2
+OFFLINE_FROM_GUESTS_OF_ADDRESS = 4
+#: And the bytes of their texts in UTF-8: fifty usual messages, or a dozen long ones.
+OFFLINE_BYTES = 64 * 1024
 
 #: Persistent rooms that one account may own.
 PERSISTENT_ROOMS = 20
@@ -72,6 +134,8 @@ IGNORED = 100
 
 #: Invitations that one room remembers: so many of guests, and as many of accounts.
 ROOM_INVITATIONS = 200
+#: Voices that one room remembers: of guests and of accounts.
+ROOM_VOICES = 200
 #: Rooms that one user is invited into.
 INVITATIONS = 100
 
@@ -86,6 +150,18 @@ FORMER_SPEAKERS = 1000
 BANS = 200
 MUTES = 200
 SERVER_BANS = 10_000
+
+#: How long a ban of a person covers their address: others have it too, or have it next, and most
+#: people who come back do so the same day.
+BAN_ADDRESS_SECONDS = 86400
+#: What one ban covers: an account, a nick, and the keys and addresses of somebody who comes back.
+BAN_MARKS = 20
+#: Others here from the same address beyond which a ban of one person leaves their address out: a
+#: class or an office behind one router, not a handful of screens.
+SHARED_ADDRESS = 3
+
+#: People that one ban of those who came lately covers: a raid, not everybody.
+RAID_BANS = 500
 
 #: The longest ban or mute that is not for good: ten years.
 BAN_SECONDS = 3650 * 86400
@@ -149,13 +225,26 @@ EDIT_SECONDS = 10 * 60
 #: the bound is set, takes some milliseconds.
 ROOM_HISTORY = 100_000
 
+#: Accounts on a page of /server accounts, and pages that may be asked for.
+ACCOUNTS_SHOWN = 20
+ACCOUNT_PAGES = ACCOUNTS // ACCOUNTS_SHOWN
+
 #: Results on a page of /search, pages that may be asked for, and words of one search.
 SEARCH_SHOWN = 20
 SEARCH_PAGES = 1000
 SEARCH_WORDS = 16
 
-#: Events that the memory store scans for one search, newest first: some 20 ms, in which the server
-#: does nothing else.
+#: Searches in progress, and how many of them may be those of guests, so that accounts find room
+#: when many search.  One user has one in progress, an address a few: a household, not a flood.
+SEARCHES = 20
+SEARCHES_OF_GUESTS = 15
+SEARCHES_PER_ADDRESS = 3
+#: Seconds that a search in a file may take, where a hard one takes a tenth in a million messages;
+#: and seconds that it may have waited for others before it begins, after which users have given up.
+SEARCH_SECONDS = 2.0
+SEARCH_WAIT_SECONDS = 10.0
+
+#: Events that the memory store scans for one search, newest first: some 20 ms in all.
 SEARCHED_EVENTS = 10_000
 
 #: Seconds for which a session is kept after its connection is lost, and detached sessions that are
@@ -191,8 +280,8 @@ RESYNC_SECONDS = 10.0
 #: the others: two heartbeats have not been accepted.
 OUT_OF_TOUCH_SECONDS = 10.0
 
-#: Seconds between two liveness checks, which run every second, beyond which the clock of this
-#: machine was set, or this process stood still.
+#: Seconds between two liveness checks, which run every second, beyond which this process stood
+#: still, or its machine was suspended.
 CLOCK_JUMP_SECONDS = 10.0
 
 #: States of people and rooms in one message between servers, and its bytes: NATS takes 1 MB, of
@@ -237,3 +326,5 @@ class Rate:
 #: New passwords from one address: a school class that registers together, then one in ten seconds.
 #: Each takes as long as a check, and most create an account that stays.
 NEW_PASSWORDS = Rate(30, 0.1)
+#: New accounts from one address, whatever proves them: a class at once, then as many a day.
+NEW_ACCOUNTS = Rate(30, 30 / 86400)

@@ -106,6 +106,24 @@ class LastActive:
     """Ask when a person was last active; the answer has it as ``active``."""
 
 
+@dataclass(frozen=True, slots=True)
+class EndSessions:
+    """End connections of an account's owner, and of commands beside them, with a sentence.
+
+    ``proof`` is the fingerprint of the key that they used, ``PASSWORD`` for a password, or empty
+    for all.
+    """
+
+    account: str
+    proof: str
+    sentence: str
+    time: float
+
+
+#: The proof of connections that used a password.
+PASSWORD = "password"
+
+
 RemoteCall = (
     Kick
     | Invite
@@ -117,6 +135,7 @@ RemoteCall = (
     | SendDirect
     | Rename
     | LastActive
+    | EndSessions
 )
 
 

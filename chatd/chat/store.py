@@ -13,10 +13,11 @@ effect.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from chatd.chat.events import KeptEvent, Refused, RoomEvent
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.query import SearchQuery
 
 
@@ -24,9 +25,35 @@ class NotStoredError(Exception):
     """A record could not be stored; the argument is the reason, for users."""
 
 
+class NotClosedError(Exception):
+    """A store could not be closed in time; the argument says what is lost, for the log."""
+
+
+class Record(NamedTuple):
+    """A record to be stored under its kind and key; the value None drops it."""
+
+    kind: str
+    key: str
+    value: str | None
+
+
+#: Called when a record that nobody waits for has been stored (None), or with why it was not.
+Written = Callable[[str | None], None]
+
+
 def unavailable() -> Refused:
     """Return the refusal for a user whose request needs a store that cannot be read now."""
     return Refused("away", "The cluster does not answer now; try again in a moment.")
+
+
+def too_slow() -> Refused:
+    """Return the refusal for a search that has used up its time."""
+    return Refused("too-slow", "The search took too long; try fewer or longer words.")
+
+
+def too_many_searches() -> Refused:
+    """Return the refusal for a search while many others are in progress."""
+    return Refused("busy", "Many people are searching now; try again in a moment.")
 
 
 class StoreObserver(Protocol):
@@ -51,6 +78,10 @@ class Store(Protocol):
     Rooms go by `chatd.chat.model.entities.Room.id`, nicks by their keys.
     """
 
+    @property
+    def health(self) -> StoreHealth:
+        """How its disk does."""
+
     def open(self, observer: StoreObserver) -> None:
         """Notify this observer from now on."""
 
@@ -68,9 +99,12 @@ class Store(Protocol):
         """Stop delivering the room's events: it has no member here."""
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
-        """Return the last ``count`` events, oldest first; with a ``number``, those below it."""
+        """Return the last ``count`` events, oldest first; with a ``number``, those below it.
+
+        The last ``skip`` of them are left out first.
+        """
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
@@ -94,7 +128,11 @@ class Store(Protocol):
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return matches in some rooms, with room and number, the last stored first.
 
-        The first ``skip`` matches are left out, and at most ``count`` are returned.
+        The first ``skip`` matches are left out, and at most ``count`` are returned.  Searches delay
+        no other reading.
+
+        :raises Refused: ``too-slow`` when it takes too long, and ``busy`` when it has waited too
+            long for other searches; see `chatd.chat.limits.SEARCH_SECONDS`.
         """
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
@@ -115,13 +153,17 @@ class Store(Protocol):
         A limit ends with the process or the room.
         """
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Store a record, replacing the one with this key, or (None) drop that one.
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Store records, replacing those with their keys: all of them, or none.
 
-        Writing begins immediately; a caller that has to know the outcome awaits it.
+        Writing begins immediately.  The chat calls this and `put_quietly` in
+        `chatd.chat.records.writing` alone.
 
         :raises NotStoredError: from the awaitable, when it failed; then nothing has changed.
         """
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Store a record that nobody waits for; ``written`` is called with the outcome."""
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""
@@ -130,4 +172,7 @@ class Store(Protocol):
         """Drop every room except these: the others were left behind by a killed process."""
 
     async def close(self) -> None:
-        """Store the events and records still in progress, then close."""
+        """Store the events and records still in progress, then close.
+
+        :raises NotClosedError: when that takes too long; only the end of the process helps then.
+        """

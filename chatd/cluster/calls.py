@@ -17,6 +17,7 @@ from chatd.chat.peers import (
     Announce,
     CloseRoom,
     Disconnect,
+    EndSessions,
     Invite,
     Kick,
     LastActive,
@@ -49,6 +50,7 @@ class Word(StrEnum):
     WHISPER = "whisper"
     RENAME = "rename"
     SEEN = "seen"
+    END = "end"
 
 
 def encode(call: RemoteCall) -> tuple[Word, list[Any]]:
@@ -74,6 +76,8 @@ def encode(call: RemoteCall) -> tuple[Word, list[Any]]:
             return Word.RENAME, [call.nick, call.time]
         case LastActive():
             return Word.SEEN, []
+        case EndSessions():
+            return Word.END, [call.account, call.proof, call.sentence, call.time]
 
 
 def decode(word: str, values: list[Any]) -> RemoteCall | None:
@@ -99,6 +103,8 @@ def decode(word: str, values: list[Any]) -> RemoteCall | None:
             return Rename(nick, time)
         case Word.SEEN, _:
             return LastActive()
+        case Word.END, [account, proof, sentence, time, *_]:
+            return EndSessions(account, proof, sentence, time)
         case _:
             return None
 

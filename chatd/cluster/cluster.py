@@ -130,16 +130,17 @@ class Cluster:
 
     def status(self, now: float) -> list[str]:
         """Return what /status says about the other servers, and the cluster as a whole."""
-        return [*self._servers(now), *self._storage(now)]
+        elapsed = self.remote.elapsed + max(0.0, now - self.remote.now)
+        return [*self._servers(elapsed), *self._storage(elapsed)]
 
-    def _servers(self, now: float) -> list[str]:
+    def _servers(self, elapsed: float) -> list[str]:
         others = sorted(
             (server.display_name, len(server.people), server.last_heard)
             for server in self.remote.servers.values()
         )
         rows = [counted(len(others), "other server")]
         for name, people, last_heard in others[:LISTED]:
-            silent = now - last_heard
+            silent = elapsed - last_heard
             is_heard = "heard" if silent < QUIET_SECONDS else "out of reach, heard"
             here = counted(people, "person")
             rows.append(f"{named(name)}: {here}, {is_heard} {duration(silent)} ago")
@@ -147,8 +148,8 @@ class Cluster:
             rows.append(f"… and {len(others) - LISTED} more")
         return rows
 
-    def _storage(self, now: float) -> list[str]:
-        ago = duration(now - self._incoming.lease_renewed_at)
+    def _storage(self, elapsed: float) -> list[str]:
+        ago = duration(elapsed - (self._incoming.lease_renewed_at or 0.0))
         rows = [f"the cluster answered {ago} ago"]
         if self._chat.unacknowledged.is_unreachable:
             rows = [f"the cluster does not answer; it did {ago} ago"]
@@ -170,21 +171,21 @@ class Cluster:
         """The names of the other servers on the bus."""
         return list(self.remote.servers)
 
-    def heartbeat(self, now: float) -> None:
+    def heartbeat(self, now: float, elapsed: float) -> None:
         """Send a heartbeat, with changes not sent yet; called every few seconds.
 
-        ``now`` is in seconds since the epoch.
+        ``now`` is in seconds since the epoch, ``elapsed`` on a clock that nobody can set.
         """
-        self.remote.advance(now)
+        self.remote.advance(now, elapsed)
         self._outgoing.heartbeat()
 
-    def check_liveness(self, now: float) -> None:
+    def check_liveness(self, now: float, elapsed: float) -> None:
         """Check which servers have been silent for too long; called every second."""
-        self._incoming.check_liveness(now)
+        self._incoming.check_liveness(now, elapsed)
 
-    def lease_renewed(self, now: float) -> None:
+    def lease_renewed(self, elapsed: float) -> None:
         """Note that the cluster has accepted a heartbeat of this server."""
-        self._incoming.lease_renewed(now)
+        self._incoming.lease_renewed(elapsed)
 
     def stop_accepting(self) -> None:
         """Stop accepting handovers from other servers."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatd.chat.actions.accounts.sessions import end_sessions_here
 from chatd.chat.actions.direct_messages import leave_for_later, receive
 from chatd.chat.actions.moderation.operators import rename_here, show_announcement
 from chatd.chat.actions.moderation.removal import disconnect, empty_room, kick
@@ -18,6 +19,7 @@ from chatd.chat.peers import (
     Announce,
     CloseRoom,
     Disconnect,
+    EndSessions,
     Invite,
     Kick,
     LastActive,
@@ -57,6 +59,8 @@ def handle_broadcast(chat: Chat, by: Person | None, call: RemoteCall) -> None:
             room = chat.rooms.get(call.room)
             if room is not None and not room.permanent:
                 empty_room(chat, room, by, call.reason, call.time)
+        case EndSessions():
+            end_sessions_here(chat, call)
         case _:
             pass
 
@@ -70,7 +74,7 @@ async def answer(
     """
     match call:
         case SendDirect(time=now, text=text) if by is not None:
-            return _receive(chat, person, by, now, text)
+            return await _receive(chat, person, by, now, text)
         case Rename(nick=nick, time=now) if by is not None:
             await rename_here(chat, person, by, nick, now)
             return {}
@@ -81,14 +85,14 @@ async def answer(
             raise Refused("not-known", sentence)
 
 
-def _receive(chat: Chat, person: Person, by: Person, now: float, text: str) -> dict[str, Any]:
+async def _receive(chat: Chat, person: Person, by: Person, now: float, text: str) -> dict[str, Any]:
     """Show a direct message, or leave it for an account owner whose connection is lost.
 
     The owner is shown it when they enter next, on any server.
     """
     account = chat.accounts.get(person.account or "")
     if account is not None and not person.sessions:
-        return {"waits": leave_for_later(chat, by, account, text, now)}
+        return {"waits": await leave_for_later(chat, by, account, text, now)}
     receive(chat, by, person, text, now)
     return {}
 

@@ -30,7 +30,7 @@ class Incoming:
     """Receives messages and requests from the other servers.
 
     ``lease_renewed_at`` is when the cluster last accepted a heartbeat of this server, in seconds
-    since the epoch; 0 before the first time.
+    that nobody can set; None before the first time.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Incoming:
         self._migration = migration
         self._streams = streams
         self._checked_at = 0.0
-        self.lease_renewed_at = 0.0
+        self.lease_renewed_at: float | None = None
 
     # Messages and requests ------------------------------------------------------------------------
 
@@ -70,10 +70,10 @@ class Incoming:
             return
         server = self._remote.servers.get(name)
         if server is None:
-            server = self._remote.servers[name] = RemoteServer(name, self._remote.now)
+            server = self._remote.servers[name] = RemoteServer(name, self._remote.elapsed)
             if "first" not in message:
                 self._remote.request_full_state(name)
-        server.last_heard = self._remote.now
+        server.last_heard = self._remote.elapsed
         if "first" in message:
             self._apply_full_state(server, message)
         elif "n" in message:
@@ -93,7 +93,7 @@ class Incoming:
     def _apply_next(self, server: RemoteServer, message: State) -> None:
         """Apply a message if it is the next in sequence; request the full state after a gap."""
         if server.number is None:
-            if self._remote.now - server.last_asked >= RESYNC_SECONDS:
+            if self._remote.elapsed - server.last_asked >= RESYNC_SECONDS:
                 self._remote.request_full_state(server.name)  # the last one was incomplete
         elif message["n"] == server.number + 1:
             server.number = message["n"]
@@ -152,30 +152,31 @@ class Incoming:
     @property
     def is_in_touch(self) -> bool:
         """Whether the cluster answers, so that this server's view of the others is current."""
-        since = self._remote.now - self.lease_renewed_at
-        return not self.lease_renewed_at or since <= OUT_OF_TOUCH_SECONDS
+        renewed_at = self.lease_renewed_at
+        return renewed_at is None or self._remote.elapsed - renewed_at <= OUT_OF_TOUCH_SECONDS
 
-    def lease_renewed(self, now: float) -> None:
+    def lease_renewed(self, elapsed: float) -> None:
         """Note that the cluster has accepted a heartbeat of this server."""
-        self.lease_renewed_at = now
+        self.lease_renewed_at = elapsed
 
-    def check_liveness(self, now: float) -> None:
+    def check_liveness(self, now: float, elapsed: float) -> None:
         """Check which servers have been silent for too long; called every second.
 
-        ``now`` is in seconds since the epoch.
+        ``now`` is in seconds since the epoch, ``elapsed`` in seconds on a clock that nobody can
+        set, which measures the silence.
         """
-        passed, self._checked_at = now - self._checked_at, now
-        leapt = not -1.0 < passed <= CLOCK_JUMP_SECONDS
-        self._remote.advance(now or self._remote.now)
+        passed, self._checked_at = elapsed - self._checked_at, elapsed
+        stood_still = passed > CLOCK_JUMP_SECONDS
+        self._remote.advance(now, elapsed)
         self._remote.forget_former_nicks()
         self._outgoing.rooms.expire_stamps()
         self._remote.settle_successions()
         for server in tuple(self._remote.servers.values()):
             if not self.is_in_touch:  # this server is cut off, not the others
-                server.last_heard = now
-            elif leapt:  # the clock was set, or this process was suspended: they were not silent
+                server.last_heard = elapsed
+            elif stood_still:  # they were not silent: this process did not read
                 server.last_heard += passed
-            if now - server.last_heard > SILENT_SECONDS:
+            if elapsed - server.last_heard > SILENT_SECONDS:
                 self._server_gone(server.name)
 
     def _server_gone(self, name: str) -> None:

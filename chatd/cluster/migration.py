@@ -257,6 +257,7 @@ class Migration:
         chat.entrance.person_left(person)
         chat.people.remove(person)
         self._outgoing.moved_away(person, server)
+        person.forget_references()
         for room in rooms:
             chat.posting.follow(room)
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 from chatd.chat.actions.moderation.removal import enforce_server_ban
 from chatd.chat.chat import Chat
 from chatd.chat.model.bans import Ban
-from chatd.chat.records import (
-    accounts,
-    audit,
-    offline_messages,
-    persistent_rooms,
-    profiles,
-    server_access,
-)
+from chatd.chat.records import offline_messages, persistent_rooms, server_access
 from chatd.cluster.replication.remote import RemotePeople
 
 
@@ -23,27 +16,14 @@ def apply_change(
 
     Records of an unknown kind are ignored.
     """
-    if kind == accounts.KIND:
-        chat.accounts.apply_change(key, value)
-    elif kind == offline_messages.KIND:
-        chat.offline.apply_change(key, value)
+    chat.records.apply_change(kind, key, value)
+    if kind == offline_messages.KIND:
         _deliver(chat, key)
-    elif kind == profiles.KIND:
-        chat.profiles.apply_change(key, value)
-    elif kind == server_access.KIND:
-        chat.access.bans.apply_change(key, value)
-        if value is not None:
-            ban = Ban.decoded(key, value)
-            enforce_server_ban(chat, ban, max(now, ban.made))
-    elif kind == audit.KIND:
-        chat.audit.apply_change(key, value)
-    elif kind in (persistent_rooms.BAN, persistent_rooms.MUTE):
-        room_key, _, target = key.partition(" ")
-        if room_key in chat.rooms:
-            chat.persistent.apply_ban_change(kind, chat.rooms[room_key], target, value)
+    elif kind == server_access.KIND and value is not None:
+        ban = Ban.decoded(key, value)
+        enforce_server_ban(chat, ban, max(now, ban.made))
     elif kind == persistent_rooms.KIND:
         room = chat.rooms.get(key)
-        chat.persistent.apply_change(room, key, value)
         if room is not None and not (room.members or room.is_persistent):
             remote.drop_room(room)
 

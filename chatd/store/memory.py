@@ -20,7 +20,8 @@ from chatd.chat.limits import (
     MESSAGE_IDS,
     SEARCHED_EVENTS,
 )
-from chatd.chat.store import StoreObserver
+from chatd.chat.store import Record, StoreObserver, Written
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery, text_of
 from chatd.store.claims import Claims
@@ -28,6 +29,8 @@ from chatd.store.threads.main_thread import MainThread
 
 #: Approximate bytes that an event takes besides its text.
 EVENT_BYTES = 200
+#: Events that a search scans in one turn of the main thread: half a millisecond.
+SEARCH_SLICE = 250
 
 
 class _RoomLog:
@@ -83,8 +86,12 @@ def _cost(event: KeptEvent) -> int:
 
 
 def _newest_first(room: str, log: _RoomLog) -> Iterator[tuple[int, str, int, KeptEvent]]:
-    """Yield the events of a room, newest first, with keys that order the events of all rooms."""
-    return ((-position, room, number, event) for number, event, position, _ in reversed(log.events))
+    """Yield the events of a room, newest first, with keys that order the events of all rooms.
+
+    They are those of now, whatever happens to the room before they are read.
+    """
+    events = list(islice(reversed(log.events), SEARCHED_EVENTS))
+    return ((-position, room, number, event) for number, event, position, _ in events)
 
 
 class _Completed:
@@ -98,11 +105,12 @@ class MemoryStore:
     """`chatd.chat.store.Store` in memory: everything is stored immediately and lost with the
     process.
 
-    It keeps the last ``events`` of each room.  With a ``main_thread``, each search first waits for
-    a turn of that thread, so that several searches do not block it together.
+    It keeps the last ``events`` of each room.  With a ``main_thread``, a search waits for a turn of
+    that thread after each `SEARCH_SLICE`, so that several searches do not block it together.
     """
 
     def __init__(self, events: int = HISTORY_EVENTS, main_thread: MainThread | None = None) -> None:
+        self.health = StoreHealth()
         self._events = events
         self._main_thread = main_thread
         self._observer: StoreObserver | None = None
@@ -157,16 +165,16 @@ class MemoryStore:
         """Do nothing: no other server posts."""
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
-        """Return the last ``count`` events numbered below ``number``, oldest first."""
+        """Return the last ``count`` events below ``number`` and before ``skip`` more."""
         log = self._logs.get(room)
         if log is None:
             return []
         newest_first = (
             row[:2] for row in reversed(log.events) if number is None or row[0] < number
         )
-        return list(islice(newest_first, count))[::-1]
+        return list(islice(newest_first, skip, skip + count))[::-1]
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
@@ -194,15 +202,30 @@ class MemoryStore:
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return matches in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
-        if self._main_thread is not None:  # other steps run between two searches
+        """Return matches in the newest ``SEARCHED_EVENTS`` of some rooms, newest first.
+
+        The bound is all that it needs: with it, no search takes too long.
+        """
+        await self._next_turn()
+        existing = [room for room in rooms if room in self._logs]
+        newest = merge(*(_newest_first(room, self._logs[room]) for room in existing))
+        found: list[tuple[str, int, KeptEvent]] = []
+        left = SEARCHED_EVENTS
+        while left > 0 and len(found) < skip + count:
+            events = list(islice(newest, min(left, SEARCH_SLICE)))
+            if not events:
+                break
+            found += [row[1:] for row in events if search.finds(row[3])]
+            left -= len(events)
+            await self._next_turn()
+        return found[skip : skip + count]
+
+    async def _next_turn(self) -> None:
+        """Let other steps of the main thread run, if it is known."""
+        if self._main_thread is not None:
             promise = self._main_thread.promise()
             self._main_thread.call_soon(partial(promise.resolve, None))
             await promise
-        existing = [room for room in rooms if room in self._logs]
-        newest = merge(*(_newest_first(room, self._logs[room]) for room in existing))
-        found = (row[1:] for row in islice(newest, SEARCHED_EVENTS) if search.finds(row[3]))
-        return list(islice(found, skip, skip + count))
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
         """Claim a nick; return False if another holds it, unless the claim is for its ``owner``."""
@@ -212,14 +235,20 @@ class MemoryStore:
         """Release a nick, if this holder has it."""
         self._claims.release(nick, holder)
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Put a record in place of the one with this key, or (None) drop that."""
-        records = self._records.setdefault(kind, {})
-        if value is None:
-            records.pop(key, None)
-        else:
-            records[key] = value
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Put records in place of those with their keys, or (None) drop those."""
+        for record in records:
+            of_kind = self._records.setdefault(record.kind, {})
+            if record.value is None:
+                of_kind.pop(record.key, None)
+            else:
+                of_kind[record.key] = record.value
         return _Completed()
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Put a record that nobody waits for."""
+        self.put_all([record])
+        written(None)
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 
-from chatd.chat.store import Store
+from chatd.chat.store import Record, Store, Written
 from chatd.store.memory import MemoryStore
 from chatd.store.threads.main_thread import MainThread
 
@@ -15,10 +15,15 @@ class VolatileHistoryStore(MemoryStore):
     def __init__(self, events: int, main_thread: MainThread, records_store: Store) -> None:
         super().__init__(events, main_thread)
         self._records_store = records_store
+        self.health = records_store.health
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Put records into the other store."""
+        return self._records_store.put_all(records)
+
+    def put_quietly(self, record: Record, written: Written) -> None:
         """Put a record into the other store."""
-        return self._records_store.put(kind, key, value)
+        self._records_store.put_quietly(record, written)
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind from the other store."""

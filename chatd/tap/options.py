@@ -23,6 +23,7 @@ import twisted
 from chatd.chat.actions.moderation.room_settings import SHOUTING
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Rate
+from chatd.chat.ratelimit.line_budget import rate_of_address
 from chatd.chat.text import names
 from chatd.chat.text.sanitizing import decode, safe
 from chatd.store.nats.client import creds, servers
@@ -183,6 +184,13 @@ class Options(UsageOptions, AuthOptionMixin):
             "10/2",
             "lines of one person at once, and then a second: BURST/A-SECOND, or none",
         ],
+        [
+            "flood-per-address",
+            None,
+            None,
+            "lines of all guests of one address, and of all accounts: BURST/A-SECOND, or none "
+            "[default: four times --flood]",
+        ],
         ["cluster", None, None, "NATS servers that make this server one with others: URL[,URL...]"],
         ["cluster-name", None, None, "what this server is called there [default: the host's name]"],
         ["cluster-login", None, None, "file with USER:PASSWORD for the NATS servers"],
@@ -259,6 +267,12 @@ class Options(UsageOptions, AuthOptionMixin):
         """
         for option, read in _READ.items():
             self[option] = _checked(option, partial(read, self[option]))
+        flood = self["flood-per-address"]
+        self["flood-per-address"] = (
+            rate_of_address(self["flood"])
+            if flood is None
+            else _checked("flood-per-address", partial(_flood, flood))
+        )
         listen = [("listen", way, text) for way, text in self["listen"]]
         port = self["port"]
         if port is not None or not listen:
@@ -305,9 +319,22 @@ def _endpoint_of(description: str, worker: Worker, number: int) -> IStreamServer
     opens: Any = Adopting(reactor, FIRST_SOCKET + number) if worker.is_worker else reactor
     try:
         endpoint = dual_stack.server_endpoint(opens, description)
+    except (IndexError, KeyError) as why:
+        if description.startswith("systemd:"):
+            raise ValueError(
+                f"systemd passed no socket {_socket_of(description)}; is chatd.socket started?"
+            ) from None
+        raise ValueError(f"{description} is no endpoint: {why}") from None
     except Exception as why:
         raise ValueError(f"{description} is no endpoint: {why}") from None
     return endpoint
+
+
+def _socket_of(description: str) -> str:
+    """Return the number or the name of the socket that a ``systemd:`` endpoint asks for."""
+    _, _, words = description.partition(":")
+    named = dict(word.partition("=")[::2] for word in words.split(":"))
+    return named.get("index") or named.get("name", "")
 
 
 def _data_folder(text: str | None) -> Path:

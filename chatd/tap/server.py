@@ -16,37 +16,47 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatd.chat.believed_time import BelievedTime
 from chatd.chat.chat import Chat
 from chatd.chat.limits import DETACHED_SECONDS, HISTORY_EVENTS
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.options import Environment
 from chatd.chat.options import Options as ChatOptions
 from chatd.chat.peers import ALONE
+from chatd.chat.ratelimit.line_budget import LineBudgets
 from chatd.chat.records.server_access import everybody
 from chatd.chat.store import Store
-from chatd.chat.text import names
+from chatd.chat.text import lookalikes
 from chatd.chat.text.sanitizing import safe
 from chatd.cluster.cluster import Cluster
 from chatd.store.nats.client import servers
 from chatd.store.sqlite.files import DATABASE, change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
+from chatd.tap.failing import Startup, end_at_once
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
+from chatd.tap.reactor_clock import since_boot, use_monotonic_clock
 from chatd.tap.stop_once import StopOnce
 from chatd.tap.supervisor import make_supervisor
 from chatd.transport.gate.admission import Admission
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
-from chatd.transport.net.descriptors import raise_descriptor_limit
+from chatd.transport.net.descriptors import allowed_connections
 from chatd.transport.net.listening import Listening
+from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
+from chatd.transport.security_log import report
+from chatd.transport.services.clock_watch import ClockWatch
+from chatd.transport.services.disk_watch import DiskWatch
+from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.services.reactor import ReactorThread
 from chatd.transport.services.shutdown import Shutdown
 from chatd.transport.services.store import StoreService
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
+from chatd.transport.services.unused_accounts import UnusedAccounts
 from chatd.transport.tcd import JoinIds
 from chatd.transport.ways import AUTO, ways_in
 
@@ -67,8 +77,9 @@ def makeService(options: Options) -> IService:
     """Return the server that these options describe, or the supervisor of its processes."""
     from twisted.internet import reactor
 
+    use_monotonic_clock(reactor)
     if options["processes"].is_supervisor:
-        service = MultiService()
+        service = Startup(options)
         stop = StopOnce(reactor)
         stop.setServiceParent(service)
         make_supervisor(options, reactor, stop.stop).setServiceParent(service)
@@ -79,8 +90,8 @@ def makeService(options: Options) -> IService:
 def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
     """Return the server that these options describe; ``store`` overrides their store."""
     clock: IReactorTime = IReactorTime(reactor)
-    names.prepare()
-    server = MultiService()
+    lookalikes.prepare()
+    server = Startup(options)
     stop = StopOnce(reactor)
     stop.setServiceParent(server)
     if options["processes"].is_worker:
@@ -90,8 +101,9 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         shared = _nats_store(options, ReactorThread(reactor))
         StoreService(partial(_begin_cluster, shared)).setServiceParent(server)
         cluster = Cluster(shared.bus, lambda step: clock.callLater(0, step))
-    store = store or shared or _store(options, reactor, server)
-    chat = _chat(options, reactor, server, store, cluster)
+    believed = BelievedTime(since_boot)
+    store = store or shared or _store(options, reactor, server, believed)
+    chat = _chat(options, reactor, server, store, cluster, believed)
     if cluster is not None:
         streams = Streams(chat, cluster, clock, secrets.token_hex(8))
         cluster.start(chat, streams)
@@ -99,25 +111,37 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         chat,
         clock,
         time.time,
+        Turns(clock),
         motd=options["motd"],
-        flood=options["flood"],
+        budgets=LineBudgets(options["flood"], options["flood-per-address"]),
         operators=options["admin"],
         relay=streams,
     )
     admission = Admission(options["max-connections"], options["per-address"])
-    raise_descriptor_limit(options["max-connections"] + admission.reserve)
+    admission.fit(allowed_connections(options["max-connections"], admission))
     if cluster is not None and shared is not None:
-        Lease(chat, cluster, shared, clock, time.time, admission).setServiceParent(server)
+        lease = Lease(chat, cluster, shared, clock, time.time, since_boot, admission)
+        lease.setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
-    Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
+    UnusedAccounts(chat, clock, time.time).setServiceParent(server)
+    ClockWatch(chat, clock, time.time).setServiceParent(server)
+    DiskWatch(chat, clock).setServiceParent(server)
+    abandon = partial(end_at_once, options)
+    Shutdown(chat, store, clock, time.time, cluster, abandon).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
+    GarbageCollection(clock).setServiceParent(server)
     if options["processes"].is_worker:
         Ready(options["processes"]).setServiceParent(server)
     return server
 
 
 def _chat(
-    options: Options, reactor: Any, server: MultiService, store: Store, cluster: Cluster | None
+    options: Options,
+    reactor: Any,
+    server: MultiService,
+    store: Store,
+    cluster: Cluster | None,
+    believed: BelievedTime,
 ) -> Chat:
     """Return the chat of a server, which loads its records once the store has started."""
     clock: IReactorTime = IReactorTime(reactor)
@@ -130,6 +154,8 @@ def _chat(
         incarnation=secrets.token_hex(8),
         make_token=_token,
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
+        report=report,
+        believed=believed,
     )
     chosen = ChatOptions(
         lobby=options["lobby"],
@@ -189,13 +215,13 @@ def _begin_cluster(store: NatsStore) -> None:
         raise SystemExit(f"chatd cannot use the cluster: {why}.") from None
 
 
-def _store(options: Options, reactor: Any, server: MultiService) -> Store:
+def _store(options: Options, reactor: Any, server: MultiService, believed: BelievedTime) -> Store:
     """Return the store that the options choose; it starts and ends with the server."""
     history, main_thread = options["history"], ReactorThread(reactor)
     store = SqliteStore(
         options["data"] / DATABASE,
         main_thread,
-        time.time,
+        lambda: believed.at(time.time()),
         days=history if isinstance(history, float) else None,
         power=options["durability"] == "power",
     )
@@ -204,6 +230,8 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     try:
         store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
         change_owner(options["data"], twistd.get("uid"), twistd.get("gid"))
+        if store.newest is not None:
+            believed.saw(store.newest)
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     StoreService(store.begin).setServiceParent(server)

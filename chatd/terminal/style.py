@@ -43,6 +43,7 @@ from chatd.chat.events import (
 from chatd.chat.text.durations import term
 from chatd.terminal.text.colours import NONE
 from chatd.terminal.text.emphasis import emphasise
+from chatd.terminal.text.gaps import narrowed
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import Theme, theme
 from chatd.terminal.text.times import QUARTER_HOUR, date, day_line, time_of_day
@@ -246,14 +247,14 @@ class TextStyle:
         return f" {self._theme.paint('(edited)', self._theme.server)}"
 
     def _wrapped(self, head: str, hang: int, body: str) -> str:
-        """Return a line, wrapped to the width if there is one.
+        """Return a line, wrapped to the width if there is one, else with bounded gaps.
 
         The second and further lines of a block are indented, so that none looks like the first line
         of another message.
         """
         if self.width:
             return wrap(head, hang, body, self.width)
-        line = head + body
+        line = narrowed(head + body)
         return line.replace("\n", "\r\n    ") if "\n" in line else line
 
     def _rule(self, text: str) -> str:
@@ -387,8 +388,15 @@ def announcement(room: str, event: RoomEvent) -> str:
         case Muted(time=time, nick=nick, by=by, until=until, reason=reason):
             how_long = f" {term(time, until)}" if until is not None else ""
             return f"{nick} is muted in {room}{how_long}, by {by}{_because(reason)}"
+        case RoomSet(nick=by, name="voice", value=value):
+            nick, _, given = value.rpartition(" ")
+            return f"{nick} {_VOICE.get(given, 'has a voice')} in {room}, by {by}"
         case RoomSet(nick=nick, name=name, value=value):
             return f"{nick} set {name} of {room} to {value}"
+
+
+#: What a moderator has done, by the last word of the setting ``voice``.
+_VOICE = {"on": "may speak", "off": "has no voice any more"}
 
 
 def _removal(where: str, event: Kicked | PutOut) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chatd.transport.net.outbox import Outbox
+from chatd.transport.net.turns import PIECE_BYTES
 
 #: Characters of a terminal's name.
 MAX_TERMINAL_NAME = 64
@@ -28,6 +29,16 @@ class TerminalInfo:
     name: str
     columns: int
     rows: int
+
+
+def take_piece(pending: list[bytes]) -> bytes:
+    """Remove the first `PIECE_BYTES` of pending input and return them.
+
+    A program that pauses its input, after lines that have to wait, is not sent the rest.
+    """
+    data = b"".join(pending)
+    pending[:] = [data[PIECE_BYTES:]] if len(data) > PIECE_BYTES else []
+    return data[:PIECE_BYTES]
 
 
 class Program(Protocol):
@@ -53,6 +64,44 @@ class Program(Protocol):
 
     def lost(self) -> None:
         """End: the channel is closed or the connection gone.  Called once, and last."""
+
+
+class Ended:
+    """The program of a connection that is lost: it does nothing.
+
+    It takes the place of the real one, which refers to its connection: without a reference back,
+    both are freed at once, and the garbage collector has nothing to find.
+    """
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Do nothing: nobody is there."""
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Do nothing: nobody is there."""
+
+    def interrupted(self) -> None:
+        """Do nothing: nobody is there."""
+
+    def input_ended(self) -> None:
+        """Do nothing: nobody is there."""
+
+    def ready(self) -> None:
+        """Do nothing: nobody is there."""
+
+    def answered(self) -> None:
+        """Do nothing: nobody is there."""
+
+    def lost(self) -> None:
+        """Do nothing: the real program was told."""
+
+    def hand_over(self) -> bytes:
+        """Return nothing: no input is unfinished."""
+        return b""
+
+
+ENDED = Ended()
 
 
 class ChannelOutbox(Outbox, Protocol):

@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.events import Refused
 from chatd.chat.limits import Rate
+from chatd.chat.ratelimit.line_budget import LineBudgets, Standing, rate_of_address
 from chatd.cluster.bus import State
+from chatd.transport.net.turns import Turns
 from chatd.transport.relay.stream import Stream
 from chatd.transport.relay.streams import StartProgram
-
-_log = Logger()
 
 
 class Relay(Protocol):
@@ -40,8 +38,9 @@ class Relay(Protocol):
 class Host:
     """A server, as its ways in see it.
 
-    ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``flood`` is the
-    rate at which a client's lines are accepted; None: without a limit.  ``operators`` are the blobs
+    ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``turns`` ration
+    the input of all connections, and ``budgets`` are how fast the lines of people and of addresses
+    are accepted.  ``operators`` are the blobs
     of the ssh keys of operators.  ``relay`` is None on a server without a cluster, and for
     connections that must not be relayed again.
     """
@@ -49,13 +48,18 @@ class Host:
     chat: Chat
     clock: IReactorTime
     now: Callable[[], float]
+    turns: Turns
     motd: tuple[str, ...] = ()
-    flood: Rate | None = field(default_factory=Rate)
+    budgets: LineBudgets = field(
+        default_factory=lambda: LineBudgets(Rate(), rate_of_address(Rate()))
+    )
     operators: frozenset[bytes] = frozenset()
     relay: Relay | None = None
 
-
-def log_wrong_password(refused: Refused, address: str) -> None:
-    """Log the address behind a wrong password, for tools that block such addresses."""
-    if refused.code == "wrong-password":
-        _log.info("{address} gave a wrong password", address=address or "somebody here")
+    def standing(self, account: str, *, operator: bool) -> Standing:
+        """Return how somebody stands who has proved an account (its folded nick, or empty)."""
+        if operator:
+            return Standing.OPERATOR
+        found = self.chat.accounts.get(account) if account else None
+        established = found is not None and found.is_established(self.now())
+        return Standing.ACCOUNT if established else Standing.GUEST

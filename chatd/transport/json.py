@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from chatd.chat.actions.direct_messages import send
+from chatd.chat.actions.login import end_if_outdated
 from chatd.chat.actions.messages import say
 from chatd.chat.actions.moderation.room_settings import set_topic
 from chatd.chat.entry.entrance import Visitor
@@ -19,6 +20,9 @@ from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
+from chatd.chat.ratelimit.line_budget import Standing
+from chatd.chat.ratelimit.reports import TurnedAway
+from chatd.chat.records.accounts import Account
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.cluster.bus import State
@@ -27,13 +31,13 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import ProgramProtocol
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.program import ProgramConversation
-from chatd.transport.host import Host, Relay, log_wrong_password
+from chatd.transport.host import Host, Relay
 from chatd.transport.net.paced import PacedOutbox
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import Stream
 from chatd.wire.json import requests
-from chatd.wire.json.codec import JsonCodec, encode
+from chatd.wire.json.codec import TOO_MUCH_REFUSED, JsonCodec, encode
 from chatd.wire.json.events import EventStyle, Fields, entry_fields
 from chatd.wire.json.messages import MessageStyle, error_fields
 from chatd.wire.json.objects import BadObject, Object
@@ -48,6 +52,8 @@ WRITE_SECONDS = 0.06
 
 #: The name, between servers, of the program that runs a relayed connection.
 PROGRAM = "json"
+#: The name of this way in, in the log.
+WAY = "json"
 
 #: The answer of a full server.
 FULL_ANSWER = encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
@@ -72,20 +78,25 @@ _ERRORS = {
     "too-fast": ErrorCode.TOO_FAST,
     "busy": ErrorCode.TOO_FAST,
     "wrong-password": ErrorCode.WRONG_PASSWORD,
-    "no-such-account": ErrorCode.WRONG_PASSWORD,
-    "no-password": ErrorCode.WRONG_PASSWORD,
     "private": ErrorCode.NOT_ALLOWED,
     "muted": ErrorCode.NOT_ALLOWED,
     "banned": ErrorCode.NOT_ALLOWED,
     "key-needed": ErrorCode.NOT_ALLOWED,
     "wrong-key": ErrorCode.NOT_ALLOWED,
     "not-invited": ErrorCode.NOT_ALLOWED,
+    "locked": ErrorCode.NOT_ALLOWED,
     "not-moderator": ErrorCode.NOT_ALLOWED,
 }
 
 
 class _RemoteDoor:
     """The gate's interface for a relayed connection, whose real gate is at its edge."""
+
+    def pause(self) -> None:
+        """Do nothing: the stream is paused."""
+
+    def resume(self) -> None:
+        """Do nothing: the stream is resumed."""
 
     def reached(self) -> tuple[str, int]:
         """Return an empty address: it is unknown here."""
@@ -94,7 +105,7 @@ class _RemoteDoor:
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Do nothing: a program's connection has no other way in."""
 
-    def admit(self, operator: bool) -> str | None:
+    def admit(self, standing: Standing) -> str | None:
         """Return None: the client has already been admitted."""
         return None
 
@@ -115,7 +126,7 @@ class JsonProtocol(ProgramProtocol):
     """A connection of a program that speaks JSON."""
 
     def __init__(self, host: Host, arrival: Arrival) -> None:
-        super().__init__(host.clock, partial(JsonConversation, host, arrival))
+        super().__init__(host.clock, arrival.door, partial(JsonConversation, host, arrival))
 
 
 class JsonConversation(ProgramConversation[Object | BadObject]):
@@ -181,7 +192,6 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
     def refuse(self, request: Object | BadObject, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
-        log_wrong_password(refused, self.arrival.address)
         if self.session is None and refused.code in FINAL_REFUSALS:
             self.write(turned_away(refused.sentence))
             self.close()
@@ -199,6 +209,10 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         """Carry out the request of an object."""
         if isinstance(request, BadObject):
             self._error(ErrorCode.BROKEN, request.sentence)
+            if request is TOO_MUCH_REFUSED:
+                address = self.arrival.address
+                self.host.chat.report(TurnedAway(address, "json", "too-much-broken-json"))
+                self.close()
             return
         asked = requests.request_from(request.fields)
         session = self.session
@@ -220,25 +234,32 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
             case requests.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
                 await self._say(session, text, sender, dm, room, given)
             case requests.Join(room=room, key=key, id=given):
-                joined = self.host.chat.join(session, room, self.host.now(), key)
+                joined = await self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
             case requests.Leave(room=room, id=given):
-                where = self.host.chat.find_room(room, session.person)
+                where = self.host.chat.find_room(room, session)
                 self.host.chat.part(session.person, where, "", self.host.now())
                 self._answer(given, room=where.name.shown)
             case requests.History():
                 await self._history(session, asked)
             case requests.Users(room=room, id=given):
-                where = self.host.chat.find_room(room, session.person)
+                where = self.host.chat.find_room(room, session)
                 count, users = len(where.members), _users(where, self.host.now())
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case requests.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
-                set_topic(self.host.chat, session.person, where, topic, self.host.now())
-                self._answer(given, room=where.name.shown)
+
+                def acknowledge(outcome: int | Refused) -> None:
+                    if isinstance(outcome, Refused):
+                        self._error(ErrorCode.REFUSED, outcome.sentence, given)
+                    else:
+                        self._answer(given, room=where.name.shown)
+
+                now = self.host.now()
+                await set_topic(self.host.chat, session, where, topic, now, acknowledge)
 
     def _room(self, session: Session, room: str | None) -> Room:
-        return self.host.chat.find_room(room, session.person) if room else session.room()
+        return self.host.chat.find_room(room, session) if room else session.room()
 
     async def _enter(self, who: requests.Username) -> None:
         if self.session is not None:
@@ -248,10 +269,13 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         self._version = version = who.version
         self.outbox = self._paced.release() if version == BOT else self._paced
         nick, address, account = who.username, self.arrival.address, self._proved
+        proved: Account | None = None
         if who.password is not None:
-            proved = await host.chat.authentication.authenticate(nick, who.password, address, now)
+            proved = await host.chat.authentication.authenticate(
+                nick, who.password, address, now, way=WAY
+            )
             account = proved.name.key
-        visitor = Visitor(nick, address, account=account)
+        visitor = Visitor(nick, address, account=account, way=WAY)
         if host.relay is not None:
             visitor = replace(visitor, relay_to=partial(self._relay, host.relay, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
@@ -259,10 +283,12 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
             host.chat.leave(session, "", now)
             return
         self.session = session
+        if proved is not None:
+            end_if_outdated(host.chat, session, proved, now)
         entered: Fields = {"isConnected": True, "errorCode": int(ErrorCode.NONE)}
         lobby = host.chat.lobby
         with suppress(Refused):  # it may be private now
-            host.chat.join(session, lobby.name.shown, now)
+            await host.chat.join(session, lobby.name.shown, now)
         if version == BOT:
             entered["room"] = session.focus.name.shown if session.focus else None
         self.write(encode(entered))
@@ -322,7 +348,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         # The first clients may send a name that they no longer have; a bot is told of its mistake.
         if self._version != BOT:
             sender = None
-        if sender is not None and names.nick(sender).key != session.person.name.key:
+        if sender is not None and names.existing(sender).key != session.person.name.key:
             self._error(ErrorCode.NOT_YOU, f"You are {session.person.nick}, not {sender}.", given)
             return
         now = self.host.now()
@@ -344,7 +370,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         say(self.host.chat, session, text, now, room=where, acknowledge=acknowledge)
 
     async def _history(self, session: Session, asked: requests.History) -> None:
-        where = self.host.chat.find_room(asked.room, session.person)
+        where = self.host.chat.find_room(asked.room, session)
         rules.check_membership(where, session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
         count = max(1, min(count, HISTORY_SHOWN_AT_MOST))

@@ -16,12 +16,11 @@ from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text.sanitizing import decode
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import TransportConnection
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Host
-from chatd.wire.line import truncate
+from chatd.wire.line import text_of, truncate
 
 #: The first byte of every telnet command (RFC 854).
 _IAC = b"\xff"
@@ -77,9 +76,9 @@ class LineProtocol(LineReceiver):
         # The conversation pauses and resumes the transport, but not this protocol: it accepts the
         # remaining lines of a chunk and keeps them itself.  It resumes reading in the middle of its
         # own work, where no line may arrive before `TransportConnection.resume` returns.
-        self._connection.connect(self.transport, self._host.clock)
+        self._connection.connect(self.transport, self._host.clock, self._arrival.door)
         self.conversation = Conversation(self._host, self._connection, self)
-        self.conversation.begin(Visitor(address=self._arrival.address))
+        self.conversation.begin(Visitor(address=self._arrival.address, way="line"))
 
     def readConnectionLost(self) -> None:
         """Take what has no line end as a line, then tell the program that no more will come."""
@@ -95,7 +94,7 @@ class LineProtocol(LineReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()
 
     # Bytes to lines -------------------------------------------------------------------------------
 
@@ -186,7 +185,7 @@ class LineProtocol(LineReceiver):
         """Hand the text of a line to the conversation, or to the server that runs it."""
         if self.conversation is None:
             return
-        text, program = decode(line), self._connection.program
+        text, program = text_of(line), self._connection.program
         if program is self:
             self.conversation.line(text)
         else:

@@ -59,6 +59,7 @@ _ERRORS = {
     "banned": ErrorCode.NOT_ALLOWED,
     "key-needed": ErrorCode.NOT_ALLOWED,
     "not-invited": ErrorCode.NOT_ALLOWED,
+    "locked": ErrorCode.NOT_ALLOWED,
     "slow": ErrorCode.TOO_FAST,
 }
 
@@ -77,16 +78,24 @@ class JoinIds:
 
     student_id: str = "0"
     kill: Callable[[], None] | None = None
-    joined: dict[int, tuple[TcdConversation, Room]] = field(default_factory=dict)
+    joined: dict[int, tuple[TcdConversation, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Membership:
-    """A room that a connection is or was in: its JOIN_ID is kept for a repeated LEAVE."""
+    """A room that a connection is or was in, by its folded name and its ROOM_REF.
 
-    room: Room
+    The room may be gone; its JOIN_ID is kept for a repeated LEAVE.
+    """
+
+    key: str
+    ref: int
     join_id: int
-    left: bool = False
+
+
+def _no_ref(sender: str) -> int:
+    """Return no ROOM_REF: the connection is gone."""
+    return 0
 
 
 def _without_blanks(text: str) -> str:
@@ -98,7 +107,8 @@ class TcdProtocol(ProgramProtocol):
     """A connection of a client of the socket assignment."""
 
     def __init__(self, host: Host, arrival: Arrival, join_ids: JoinIds) -> None:
-        super().__init__(host.clock, partial(TcdConversation, host, arrival, join_ids))
+        begin = partial(TcdConversation, host, arrival, join_ids)
+        super().__init__(host.clock, arrival.door, begin)
 
 
 class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
@@ -145,6 +155,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         """Forget this connection's JOIN_IDs."""
         for membership in self._memberships.values():
             self._join_ids.joined.pop(membership.join_id, None)
+        self._style = TcdStyle(self.host.chat.number_of, _no_ref)
 
     def refuse(self, request: requests.Request | requests.Bad, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
@@ -184,7 +195,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         room, nick = _without_blanks(asked), _without_blanks(client_name)
         newcomer = self.session is None
         if self.session is None:
-            visitor = Visitor(nick, self.arrival.address)
+            visitor = Visitor(nick, self.arrival.address, way="tcd")
             session, _ = await host.chat.enter(visitor, self, now, exactly=True)
             if self.closed:
                 host.chat.leave(session, "", now)
@@ -192,20 +203,24 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
             self.session = session
         session = self.session
         try:
-            self._join_as(session, nick, room, asked, now)
+            await self._join_as(session, nick, room, asked, now)
         except Refused:
             if newcomer:  # the nick is that of the first successful JOIN
                 self.session = None
                 host.chat.leave(session, "", now)
             raise
 
-    def _join_as(self, session: Session, nick: str, room: str, asked: str, now: float) -> None:
+    async def _join_as(
+        self, session: Session, nick: str, room: str, asked: str, now: float
+    ) -> None:
         host = self.host
-        if names.nick(nick).key != session.person.name.key:
+        if names.existing(nick).key != session.person.name.key:
             raise Refused("nick-taken", f"This connection is {session.person.nick}.")
         key = names.room(room).key
         before = session.person.rooms.get(key)
-        where = host.chat.join(session, room, now)
+        where = await host.chat.join(session, room, now)
+        if self.closed:
+            return
         membership = self._membership_in(where)
         address, port = self.arrival.door.reached()
         self.write(answers.joined(asked, address, port, where.number, membership.join_id))
@@ -222,18 +237,25 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         membership = self.membership(room.number)
         if membership is None:
             self._forget_memberships()
-            membership = _Membership(room, secrets.randbelow(2**63 - 1) + 1)
+            join_id = secrets.randbelow(2**63 - 1) + 1
+            membership = _Membership(room.name.key, room.number, join_id)
             self._memberships[room.number] = membership
-            self._join_ids.joined[membership.join_id] = (self, room)
-        membership.left = False
+            self._join_ids.joined[join_id] = (self, room.number)
         return membership
+
+    def joined_room(self, membership: _Membership) -> Room | None:
+        """Return the room of a membership, if this connection is still in it."""
+        room = self.host.chat.rooms.get(membership.key)
+        if room is None or room.number != membership.ref or self.session is None:
+            return None
+        return room if self.session.person in room.members else None
 
     def _forget_memberships(self) -> None:
         """Forget rooms that were left long ago: a repeated LEAVE is no longer answered."""
         for number, membership in list(self._memberships.items()):
             if len(self._memberships) < MEMBERSHIPS:
                 return
-            if membership.left:
+            if self.joined_room(membership) is None:
                 del self._memberships[number]
                 self._join_ids.joined.pop(membership.join_id, None)
 
@@ -245,8 +267,8 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         membership = self.membership(ref)
         if membership is not None:
             return self, membership
-        other, room = self._join_ids.joined.get(join_id, (None, None))
-        if other is not None and room is not None and room.number == ref:
+        other, joined = self._join_ids.joined.get(join_id, (None, 0))
+        if other is not None and joined == ref:
             session = other.session
             if session is not None and session.person.name.key == fold(_without_blanks(nick)):
                 membership = other.membership(ref)
@@ -262,22 +284,23 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         speaker, membership = self._find(request.ref, request.join_id, request.nick)
         session = speaker.session
         assert session is not None  # a connection with a membership has entered
-        room, person = membership.room, session.person
-        if person in room.members:
+        room, person = speaker.joined_room(membership), session.person
+        if room is not None:
             room.audience.catch_up(session)
         self.write(answers.left(request.ref, request.join_id))
-        if person in room.members:
+        if room is not None:
             self.host.chat.part(person, room, "", self.host.now())
             text = f"{person.nick} has left this chatroom."
             speaker.write(answers.chat(room.number, person.nick, text))
-        membership.left = True
 
     def _say(self, request: requests.Say) -> None:
         speaker, membership = self._find(request.ref, request.join_id, request.nick)
         session = speaker.session
         assert session is not None  # a connection with a membership has entered
-        text = "\n".join(request.lines)
-        say(self.host.chat, session, text, self.host.now(), room=membership.room)
+        room = speaker.joined_room(membership)
+        if room is None:
+            raise Refused("not-in-room", "You are not in that room.")
+        say(self.host.chat, session, "\n".join(request.lines), self.host.now(), room=room)
 
     def _disconnect(self) -> None:
         session = self.session

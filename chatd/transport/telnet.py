@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.terminal.text.colours import FEW, kind
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import TransportConnection
@@ -35,6 +36,10 @@ from chatd.wire.telnet.codec import (
 #: Seconds that a client has to answer the offered options before it is greeted; later answers still
 #: count.
 SETTLE_SECONDS = 0.4
+
+
+#: The answer to a client that sends commands and nothing else.
+TOO_MANY_COMMANDS = b"\r\nYour client sends too many telnet commands. Goodbye.\r\n"
 
 
 def recognises(data: bytes) -> bool | None:
@@ -90,7 +95,7 @@ class TelnetProtocol(Protocol):
         if self.conversation is None:
             self._connection = TransportConnection()
             self._connection.pass_to(self)
-            self._connection.connect(self.transport, self._host.clock)
+            self._connection.connect(self.transport, self._host.clock, self._arrival.door)
             self.conversation = Conversation(self._host, self._connection, self)
             self._settling = self._host.clock.callLater(SETTLE_SECONDS, self._settled)
         else:
@@ -113,7 +118,7 @@ class TelnetProtocol(Protocol):
             self._settling.cancel()
         self._settling = None
         if self.conversation is not None:
-            self.conversation.begin(Visitor(address=self._arrival.address))
+            self.conversation.begin(Visitor(address=self._arrival.address, way="telnet"))
             if self._terminal is not None:
                 self._terminal.refresh()
 
@@ -135,10 +140,21 @@ class TelnetProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Answer the commands of the protocol, and handle the rest as typed."""
-        for value in self._codec.receive_data(data):
+        values = self._codec.receive_data(data)
+        if self._codec.sends_too_many(self._host.clock.seconds()):
+            self._refuse()
+            return
+        for value in values:
             if self.conversation is not None and not self.conversation.lost:
                 self._take(self.conversation, value)
         self._reply()
+
+    def _refuse(self) -> None:
+        """Close the connection of a client that sends too many commands."""
+        self._host.chat.report(TurnedAway(self._arrival.address, "telnet", "too-many-commands"))
+        if self.conversation is not None:
+            self.conversation.outbox.write(TOO_MANY_COMMANDS)
+            self.conversation.close()
 
     def _take(self, conversation: Conversation, value: Value) -> None:
         terminal = self._terminal
@@ -188,6 +204,7 @@ class TelnetProtocol(Protocol):
             self._terminal = Terminal(
                 conversation,
                 self._host.clock,
+                self._host.turns,
                 columns,
                 rows,
                 colours=self._colours,
@@ -216,7 +233,7 @@ class TelnetProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()
 
     # Program --------------------------------------------------------------------------------------
 
@@ -268,6 +285,7 @@ class TelnetProtocol(Protocol):
             self._settling.cancel()
         if self._terminal is not None:
             self._terminal.stop()
+            self._terminal = None
         if self.conversation is not None:
             self.conversation.connection_lost()
             self.conversation = None

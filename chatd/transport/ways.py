@@ -47,7 +47,7 @@ def ways_in(host: Host, host_key: Key, join_ids: tcd.JoinIds | None = None) -> M
     return {
         "ssh": _Way(
             shell.recognises,
-            lambda host, arrival, _: shell.protocol(ssh, arrival),
+            lambda host, arrival, _: shell.protocol(ssh, host, arrival),
             proves_identity=True,
         ),
         "telnet": _Way(telnet.recognises, telnet.TelnetProtocol),

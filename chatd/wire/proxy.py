@@ -31,6 +31,29 @@ _IPV4_BYTES = 4
 _V1_FIELDS, _V1_PORT_DIGITS, _MOST_PORT = 6, 5, 65535
 
 
+#: The beginnings of a version 1 header, whose first word alone is one of English.
+_V1_BEGINNINGS: Final = (b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")
+#: The beginning of the signature of version 2 that somebody may type: Enter, twice.
+_V2_TYPED: Final = b"\r\n\r\n"
+
+
+def begins_header(data: bytes) -> bool | None:
+    """Return whether a connection's first bytes begin a header; None when more are needed.
+
+    It is for connections from which no header is expected: line ends alone do not count as one.
+    """
+    if data.startswith((*_V1_BEGINNINGS, _V2)):
+        return True
+    if _V2_TYPED.startswith(data):
+        return False
+    return None if any(each.startswith(data) for each in (*_V1_BEGINNINGS, _V2)) else False
+
+
+def may_continue_header(data: bytes) -> bool:
+    """Return whether these line ends, which `begins_header` let pass, may yet become a header."""
+    return bool(data) and _V2_TYPED.startswith(data)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One end of a TCP connection; ``host`` is an IPv4 or IPv6 address in its shortest form."""

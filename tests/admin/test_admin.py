@@ -22,7 +22,7 @@ from chatd import tap
 from chatd.admin import check, erased_numbers, export, main
 from chatd.chat.events import Acted, Deleted, Edited, KeptEvent, Said, TopicSet
 from chatd.chat.text.query import SearchQuery
-from chatd.store.sqlite import files, schema
+from chatd.store.sqlite import copies, files, schema
 from chatd.store.sqlite.store import SqliteStore, StoreError, connect
 from tests.kill_rounds import OPTIONS, SendingBot
 from tests.store.test_stores import RecordingObserver, started
@@ -303,18 +303,18 @@ def test_a_failed_backup_leaves_no_file_and_keeps_the_previous_one(
 ) -> None:
     admin.folder = tmp_path / "data"
     kept(admin.folder, said(1))
-    copies = tmp_path / "copies"
-    copies.mkdir()
-    (copies / "last").write_text("precious")
+    backups = tmp_path / "copies"
+    backups.mkdir()
+    (backups / "last").write_text("precious")
 
     def stopped(status: int, remaining: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "COPIED_PAGES", 1)
-    monkeypatch.setattr(files, "_interruptible", stopped)
-    admin("backup", "--force", str(copies / "last"), status=130)
-    assert [path.name for path in copies.iterdir()] == ["last"]
-    assert (copies / "last").read_text() == "precious"
+    monkeypatch.setattr(copies, "COPIED_PAGES", 1)
+    monkeypatch.setattr(copies, "_interruptible", stopped)
+    admin("backup", "--force", str(backups / "last"), status=130)
+    assert [path.name for path in backups.iterdir()] == ["last"]
+    assert (backups / "last").read_text() == "precious"
 
 
 def test_a_backup_is_a_snapshot_whatever_is_written_meanwhile(
@@ -329,9 +329,9 @@ def test_a_backup_is_a_snapshot_whatever_is_written_meanwhile(
             steps += 1
             writer.execute("UPDATE event SET text = 'new'")
 
-        monkeypatch.setattr(files, "COPIED_PAGES", 1)
-        monkeypatch.setattr(files, "_interruptible", written)
-        files.copy(admin.folder / files.DATABASE, tmp_path / "copy")
+        monkeypatch.setattr(copies, "COPIED_PAGES", 1)
+        monkeypatch.setattr(copies, "_interruptible", written)
+        copies.copy(admin.folder / files.DATABASE, tmp_path / "copy")
     assert steps > 10
     with closing(sqlite3.connect(tmp_path / "copy")) as copy:
         assert copy.execute("SELECT count(*) FROM event WHERE text = 'new'").fetchone() == (0,)

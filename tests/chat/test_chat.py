@@ -613,3 +613,17 @@ def test_past_the_bound_the_oldest_invitation_lapses(
         owner.types(f"/invite other{number}")
     first.types("/join vault")
     assert ("vault" in first.session.person.rooms) == invited
+
+
+@pytest.mark.parametrize("back", [3600.0, 400 * 86400.0])
+def test_slow_mode_silences_nobody_after_the_clock_was_set_back(
+    pair: tuple[User, User], back: float
+) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/room slow 60"), bob.types("/join attic")
+    bob.types("one"), ada.sees()
+    bob.server.now -= back
+    bob.types("two"), bob.sees()
+    assert ada.sees() == ["bob: two"]
+    bob.types("three")
+    assert bob.sees() == ["-- attic is in slow mode; you may speak in 60 s."]

@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from chatd.chat.commands import receive
 from chatd.chat.events import Refused
+from chatd.chat.limits import BAN_ADDRESS_SECONDS, SHARED_ADDRESS
 from chatd.chat.model.preferences import Preferences
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
@@ -52,10 +53,23 @@ Target = tuple[str, str]
 
 @dataclass(frozen=True)
 class Ban:
-    """A ban or a mute: the nick that was named, and when it ends."""
+    """A ban or a mute: the nick that was named, and what it covers until when."""
 
     label: str
-    until: float
+    marks: tuple[tuple[Target, float], ...]
+
+    @property
+    def until(self) -> float:
+        return self.marks[0][1]
+
+    def targets(self, now: float) -> set[Target]:
+        return {target for target, until in self.marks if now < until}
+
+    def moved(self, old: Target, new: Target | None) -> Ban | None:
+        """Return the ban with another target for one of its own, or (None) without that one."""
+        marks = [(new if target == old else target, until) for target, until in self.marks]
+        kept = tuple((target, until) for target, until in marks if target is not None)
+        return Ban(self.label, kept) if kept else None
 
 
 @dataclass(eq=False)
@@ -136,9 +150,9 @@ class ModelRoom:
     def is_covered(self, bans: dict[Target, Ban], person: ModelPerson, now: float) -> bool:
         """Whether a person is banned or muted; bans of addresses cover plain members only."""
         return not person.operator and any(
-            now < ban.until and target in person.targets
-            for target, ban in bans.items()
-            if target[0] != "address" or self.role(person) == "member"
+            target in person.targets and (target[0] != "address" or self.role(person) == "member")
+            for ban in bans.values()
+            for target in ban.targets(now)
         )
 
     def uninvite(self, person: ModelPerson) -> bool:
@@ -179,9 +193,8 @@ class ModelPerson:
     @property
     def targets(self) -> tuple[Target, ...]:
         """The targets that cover them, the most reliable first."""
-        sure = ("key", self.ssh_key) if self.ssh_key else ("address", self.address)
-        address = ("address", self.address)
-        return (sure, *([address] if address != sure else []), ("nick", self.key))
+        key = [("key", self.ssh_key)] if self.ssh_key else []
+        return (*key, ("nick", self.key), ("address", self.address))
 
     @property
     def is_guest(self) -> bool:
@@ -292,7 +305,7 @@ class Model:
                 room.invited.discard(person.key)
                 for bans in (room.bans, room.mutes):
                     if person.is_guest:
-                        bans.pop(("nick", person.key), None)
+                        follow(bans, ("nick", person.key), None)
         for other in self.people:
             other.ignored_by.discard(person)
             if person.is_guest and other in person.ignored_by:
@@ -661,18 +674,22 @@ class Model:
         self.remove(other, room, person, person.nick, _in_brackets(reason))
         return None
 
-    def best_target(self, room: ModelRoom, person: ModelPerson, other: ModelPerson) -> Target:
-        """Return the best target for a person that covers no one who may not be covered."""
-        for target in (other.targets[0], other.targets[-1]):
-            if target[0] == "address" and room.role(other) != "member":
-                continue
-            if not any(
-                target in each.targets and (each is person or room.role(each) != "member")
-                for each in self.people
-                if each is not other
-            ):
-                return target
-        return other.targets[-1]
+    def coverage(self, room: ModelRoom, other: ModelPerson) -> tuple[list[Target], str]:
+        """Return what a ban of a person covers, and why not their address."""
+        covered, why = [], ""
+        for target in other.targets:
+            others = [each for each in self.people if each is not other and target in each.targets]
+            spared = any(room.role(each) != "member" for each in others)
+            if target[0] == "nick":
+                if not other.is_guest:
+                    covered.append(target)
+            elif target[0] == "address" and spared:
+                why = f"a moderator of {room.name} has it too"
+            elif target[0] == "address" and len(others) > SHARED_ADDRESS:
+                why = f"{len(others)} others here have it too; ban address:{other.nick} to cover it"
+            elif not spared:
+                covered.append(target)
+        return covered or [("nick", other.key)], why
 
     def expire(self, bans: dict[Target, Ban]) -> None:
         for target in [target for target, ban in bans.items() if ban.until <= self.now]:
@@ -685,13 +702,20 @@ class Model:
         person: ModelPerson,
         other: ModelPerson,
         seconds: int,
-    ) -> Target:
-        target = self.best_target(room, person, other)
+    ) -> list[Target]:
+        targets, _ = self.coverage(room, other)
         self.expire(bans)
-        bans[target] = Ban(other.nick, self.now + seconds if seconds else float("inf"))
-        if target[0] == "nick":
+        until = self.now + seconds if seconds else float("inf")
+        a_day = min(until, self.now + BAN_ADDRESS_SECONDS)
+        marks = [(target, a_day if target[0] == "address" else until) for target in targets]
+        earlier = bans.get(targets[0])
+        for target, before in earlier.marks[1:] if earlier else ():
+            if self.now < before and target not in targets:
+                marks.append((target, min(before, marks[0][1])))
+        bans[targets[0]] = Ban(other.nick, tuple(marks))
+        if ("nick", other.key) in targets:
             room.named_in_bans.add(other)
-        return target
+        return targets
 
     def ban(self, person: ModelPerson, nick: str, seconds: int) -> str | None:
         room, other = person.focus, self.person(nick)
@@ -706,23 +730,43 @@ class Model:
         role = room.role(other)
         if role == "owner" or (role != "member" and room.may(other, room.role(person))):
             return "outranked"
-        target = self.add_ban(room.bans, room, person, other, seconds)
+        _, why = self.coverage(room, other)
+        targets = self.add_ban(room.bans, room, person, other, seconds)
+        until = room.bans[targets[0]].until
         how_long = f"for {seconds} s" if seconds else "for good"
-        out = [each for each in room.members if each is other or target in each.targets]
+        if until == self.now + BAN_ADDRESS_SECONDS:
+            how_long = "for 1 day"
+        out = [each for each in room.members if each is other or {*targets} & {*each.targets}]
         for each in out:
             self.remove(each, room, person, person.nick, "", how_long)
-        hidden = f"{target[1]}" if person.operator else "their address"
-        what = {"key": f"the key {target[1]}", "nick": f"the nick {target[1]} alone"}
-        covered = what.get(target[0], hidden)
-        self.tell(person, f"-- The ban of {other.nick} covers {covered}, {how_long}.")
+        parts = []
+        for kind, value in targets:
+            hidden = kind == "address" and not person.operator
+            part = (
+                "their address" if hidden else value if kind == "address" else f"the {kind} {value}"
+            )
+            shorter = kind == "address" and until > self.now + BAN_ADDRESS_SECONDS
+            parts.append(part + " (for 1 day)" * shorter)
+        covered = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+        alone = " alone" * (len(parts) == 1 and targets[0][0] == "nick")
+        more = f" Their address is left out: {why}." * bool(why)
+        self.tell(person, f"-- The ban of {other.nick} covers {covered}{alone}, {how_long}.{more}")
         return None
 
     def ended(self, bans: dict[Target, Ban], nick: str) -> list[Target]:
         """Return the targets that were named so, or else those that cover the user of the nick."""
         self.expire(bans)
-        named = [target for target, ban in bans.items() if ban.label.lower() == nick.lower()]
-        other = self.person(nick)
-        return named or [target for target in bans if other and target in other.targets]
+        named = [
+            target
+            for target, ban in bans.items()
+            if ban.label.lower() == nick.lower()
+            or any(each == ("nick", nick.lower()) for each, _ in ban.marks)
+        ]
+        return named or self.covering(bans, self.person(nick))
+
+    def covering(self, bans: dict[Target, Ban], other: ModelPerson | None) -> list[Target]:
+        covered = {*other.targets} if other is not None else set()
+        return [target for target, ban in bans.items() if ban.targets(self.now) & covered]
 
     def unban(self, person: ModelPerson, nick: str) -> str | None:
         room = person.focus
@@ -763,7 +807,7 @@ class Model:
             if isinstance(found, str):
                 return found
             self.expire(room.mutes)
-            ended, label = [target for target in room.mutes if target in other.targets], other.nick
+            ended, label = self.covering(room.mutes, other), other.nick
         else:
             ended = self.ended(room.mutes, nick)
             label = room.mutes[ended[0]].label if ended else ""
@@ -841,11 +885,16 @@ class Model:
         return None
 
 
-def follow(bans: dict[Target, Ban], old: Target, new: Target) -> None:
-    """Move a ban to another nick; of two the longer one remains."""
-    ban = bans.pop(old, None)
-    if ban is not None and (new not in bans or bans[new].until < ban.until):
-        bans[new] = ban
+def follow(bans: dict[Target, Ban], old: Target, new: Target | None) -> None:
+    """Move bans to another nick, or (None) drop the nick; of two of a target the longer remains."""
+    for target, ban in [*bans.items()]:
+        if old in [each for each, _ in ban.marks]:
+            del bans[target]
+            moved = ban.moved(old, new)
+            if moved is not None:
+                first = moved.marks[0][0]
+                if first not in bans or bans[first].until < moved.until:
+                    bans[first] = moved
 
 
 def _looks(nick: str) -> set[str]:
@@ -999,7 +1048,7 @@ class ChatModel(RuleBasedStateMachine):
         )
         self.pairs.append((Typist(self.server, entered.session, client), person))
         with suppress(Refused):
-            self.server.chat.join(entered.session, "lobby", self.server.now)
+            result_of(self.server.chat.join(entered.session, "lobby", self.server.now))
 
     @precondition(lambda self: len(self.pairs) > 1)
     @rule(who=users)

@@ -774,12 +774,14 @@ def test_two_users_talk_at_their_terminals(served: Served, tmux: Tmux) -> None:
     bob.says("send ttys meanwhile")
     ada.shows("[ttys] tobias: meanwhile", "> send ttys half a 日本")
     ada.resizes(20, 24)
-    ada.shows("> send ttys half a", "日本")
-    ada.resizes(80, 24)
-    ada.shows("> send ttys half a 日本")  # else what follows may be drawn for the size before
+    ada.shows("> send ttys half a", "日本")  # tmux moves them, before the client draws them anew
     ada.says("語 line")
+    bob.shows("[ttys] tobias: meanwhile", "[ttys] tessa: half a 日本語 line", ">")
+    ada.shows_somewhere("[ttys] tessa: half")
+    ada.resizes(80, 24)
+    bob.says("send ttys good night")
     for one in (ada, bob):
-        one.shows("[ttys] tobias: meanwhile", "[ttys] tessa: half a 日本語 line", ">")
+        one.shows("[ttys] tobias: good night", ">")
     ada.presses("C-d")
     assert ada.status() == 0
     bob.shows("[ttys] tessa has left this chatroom.", ">")

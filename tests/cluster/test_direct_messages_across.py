@@ -169,6 +169,20 @@ def test_a_remote_client_that_does_not_read_is_reported_to_the_sender(cluster: C
     cluster.deliver_all()
 
 
+def test_what_one_sender_leaves_is_counted_on_all_servers(cluster: ChatCluster) -> None:
+    first, second = cluster.servers[:2]
+    ada = first.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register"), cluster.deliver_all(), ada.leaves(), cluster.deliver_all()
+    shown = []
+    for number, server in enumerate((first, second) * 3):
+        guest = server.enters(f"g{number}", address="198.51.100.7")
+        guest.types("/dm ada psst"), cluster.deliver_all()
+        shown.append(guest.sees()[-1])
+        guest.leaves(), cluster.deliver_all()
+    assert shown[:4] == ["-- ada is not here now, and will be shown it then."] * 4
+    assert all("of guests at your address wait for ada" in line for line in shown[4:])
+
+
 def test_an_ignored_remote_user_stays_ignored_after_a_rename(
     cluster: ChatCluster,
 ) -> None:

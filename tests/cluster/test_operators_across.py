@@ -6,7 +6,7 @@ import pytest
 
 from chatd.chat.events import Refused
 from tests.support.cluster.chat_cluster import ChatCluster
-from tests.support.people import Server, User
+from tests.support.people import Client, Server, User
 
 HOME, CAFE = "192.0.2.10", "198.51.100.20"
 
@@ -100,7 +100,8 @@ def test_a_server_ban_of_a_remote_nick_covers_their_address(
     cluster.deliver_all()
     assert bob.client.closed
     assert sorted(op.sees()) == [
-        f"-- The ban of bob from this server covers {CAFE}, for good; 1 was disconnected.",
+        f"-- The ban of bob from this server covers the nick bob and {CAFE} (for 1 day), for good; "
+        "1 was disconnected.",
         "-- bob left",
     ]
     assert all(is_refused_as_banned(server, "rob", CAFE) for server in cluster.servers)
@@ -182,3 +183,72 @@ def test_a_user_who_has_just_left_is_not_renamed(cluster: ChatCluster) -> None:
     bob.leaves()
     op.types("/server rename bob rob")
     assert op.sees() == ["-- bob left", "-- bob is gone."]
+
+
+def test_a_ban_holds_on_all_servers_in_all_its_parts_until_it_is_lifted(
+    cluster: ChatCluster,
+) -> None:
+    op, _, _ = operator_and_two(cluster)
+    eve = cluster.servers[1].enters("eve", fingerprint="SHA256:eve", address="203.0.113.9")
+    cluster.deliver_all(), op.types("/server ban eve 1h"), cluster.deliver_all()
+    assert eve.client.closed
+    known = (("eve", "", None), ("x", "203.0.113.9", None), ("x", "", "SHA256:eve"))
+    for server in cluster.servers:
+        for nick, address, key in known:
+            with pytest.raises(Refused, match="You are banned"):
+                server.enters(nick, address=address, fingerprint=key)
+    op.types("/server unban eve"), cluster.deliver_all()
+    for server in cluster.servers:
+        server.enters("eve", address="203.0.113.9", fingerprint="SHA256:eve").leaves()
+        cluster.deliver_all()
+
+
+def test_a_lock_holds_on_all_servers(cluster: ChatCluster) -> None:
+    op, bob, _ = operator_and_two(cluster)
+    root = cluster.servers[1].enters("root", operator=True)
+    cluster.deliver_all(), root.sees()
+    op.types("/server lock"), cluster.deliver_all()
+    assert root.sees() == ["-- op locked this server for guests."]
+    for server in cluster.servers:
+        with pytest.raises(Refused, match="Only users with an account"):
+            server.enters("guest")
+    assert not bob.client.closed
+    root.types("/server unlock"), cluster.deliver_all()
+    cluster.servers[0].enters("guest")
+
+
+def test_everybody_who_came_lately_is_banned_wherever_they_are(cluster: ChatCluster) -> None:
+    op, _, _ = operator_and_two(cluster)
+    raiders = [
+        server.enters(f"raider{number}", address=f"203.0.113.{number}")
+        for number, server in enumerate(cluster.servers)
+    ]
+    cluster.deliver_all()
+    assert isinstance(op.client, Client)
+    op.client.answers, op.client.now = ["yes"], op.server.now
+    op.types("/server ban 203.0.113.0/24 last 5m"), cluster.deliver_all()
+    assert all(each.client.closed for each in raiders)
+    assert all(
+        is_refused_as_banned(server, "x", f"203.0.113.{number}")
+        for server in cluster.servers
+        for number in range(len(raiders))
+    )
+
+
+def test_an_account_that_is_reset_or_forgotten_ends_its_sessions_everywhere(
+    cluster: ChatCluster,
+) -> None:
+    op, _, _ = operator_and_two(cluster)
+    dora = cluster.servers[1].enters("dora", fingerprint="SHA256:dora")
+    dora.types("/register"), cluster.deliver_all()
+    op.server.chat.authentication.make_password = lambda: "a-word-for-once"
+    op.types("/server reset dora"), cluster.deliver_all()
+    assert dora.client.closed
+    dora = cluster.servers[1].enters("dora", fingerprint="SHA256:dora")
+    cluster.deliver_all()
+    assert isinstance(op.client, Client)
+    op.client.answers, op.client.now = ["dora"], op.server.now
+    op.types("/server forget dora"), cluster.deliver_all()
+    assert dora.client.closed
+    guest = cluster.servers[1].enters("dora", fingerprint="SHA256:dora")
+    assert guest.session.person.account is None

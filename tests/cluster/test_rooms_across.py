@@ -52,7 +52,7 @@ def test_a_banned_remote_member_is_removed_and_the_ban_covers_their_address(
     cluster.deliver_all()
     assert bob.sees() == ["-- You were banned from attic for 2 hours by ada (spam)."]
     assert ada.sees() == [
-        "-- The ban of bob covers their address, for 2 hours.",
+        "-- The ban of bob covers the nick bob and their address, for 2 hours.",
         "-- bob was banned from attic for 2 hours by ada (spam)",
     ]
     for server in cluster.servers:
@@ -99,7 +99,8 @@ def test_a_mute_holds_on_every_server_that_the_user_returns_to(cluster: ChatClus
         rob.types("/join attic")
         rob.sees()
         rob.types("hm")
-        assert rob.sees() == ["-- You are muted in attic; nobody was shown that."]
+        refusal = "-- You are muted in attic for another 1 day; nobody was shown that."
+        assert rob.sees() == [refusal]
 
 
 def test_a_mute_of_a_remote_member_is_shown_once_and_refused_the_second_time(
@@ -373,3 +374,22 @@ def test_a_removed_setting_whose_message_was_lost_is_removed_by_the_full_state()
         cluster.advance(5)
     cy.types("/join attic")
     assert cy.sees()[-1] == "-- You are in attic, with ada, bob."
+
+
+def test_a_voice_holds_on_every_server(cluster: ChatCluster) -> None:
+    ada, bob = owner_and_other(cluster)
+    ada.types("/room speak voices"), cluster.deliver_all()
+    bob.sees()
+    bob.types("hm")
+    assert bob.sees()[-1].startswith("-- Only users with a voice may speak in attic")
+    ada.types("/voice bob"), cluster.deliver_all()
+    assert bob.sees()[-1] == "-- bob may speak in attic, by ada"
+    bob.types("/nick rob"), cluster.deliver_all()
+    bob.types("hm"), cluster.deliver_all()
+    assert ada.sees()[-1] == "rob: hm"
+    bob.leaves(), cluster.deliver_all()
+    for server in cluster.servers:
+        rob = server.enters("rob", address=CAFE)
+        rob.types("/join attic"), rob.types("hm")
+        assert rob.sees()[-1].startswith("-- Only users with a voice may speak in attic")
+        rob.leaves(), cluster.deliver_all()

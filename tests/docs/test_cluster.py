@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatd.chat.events import Edited, Joined, Said
+from chatd.chat.store import Record
 from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.client import servers
 from chatd.store.nats.jetstream.layout import UnfitError
@@ -98,7 +99,7 @@ def test_a_server_has_the_permissions_it_needs_and_a_stranger_has_none(
     assert len(wait_for(other.store.before("lobby", None, 9))) == 1
     assert wait_for(one.store.claim("ada", "x"))
     assert not wait_for(other.store.claim("ada", "y"))
-    wait_for(one.store.put("account", "ada", "1"))
+    wait_for(one.store.put_all([Record("account", "ada", "1")]))
     other.run_until(lambda: other.record_changes == [("account", "ada", "1")])
     one.store.bus.broadcast("hello")
     one.store.bus.send(other.store.bus.name, "psst")
@@ -144,7 +145,7 @@ def test_a_server_cannot_impersonate_another(address: str, tmp_path: Path) -> No
 def test_a_server_with_a_wrong_name_is_told_which_permission_is_missing(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("chatd.store.nats.store.SET_UP_SECONDS", 1.0)
     store = NatsStore(reached(address, tmp_path, "chat1"), TestMainThread(), called="chat9")
     with pytest.raises(UnfitError, match=r"(?i)permissions violation"):
         store.begin()

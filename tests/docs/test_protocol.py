@@ -31,10 +31,12 @@ from chatd.chat.commands import COMMANDS, Command
 from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.options import Environment, Options
-from chatd.chat.text.names import RESERVED
+from chatd.chat.ratelimit.line_budget import LineBudget, Standing
+from chatd.chat.text.blocks import BLOCK_LINES
+from chatd.chat.text.reserved import RESERVED, STAFF
 from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
-from chatd.terminal.editor.paste import BLOCK_LINES, question
+from chatd.terminal.editor.paste import question
 from chatd.transport import tcd
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
@@ -43,6 +45,7 @@ from chatd.transport.gate.gate import Door, GateFactory, Way
 from chatd.transport.host import Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.net.outbox import StreamOutbox, as_stream
+from chatd.transport.net.turns import Turns
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
 from chatd.transport.ssh.acknowledgements import Acknowledgements
 from chatd.transport.ssh.protocol.interfaces import SshChannel
@@ -128,13 +131,19 @@ def as_written(data: bytes) -> str:
 class Door1134:
     """The address of a connection that did not come through the gate."""
 
+    def pause(self) -> None:
+        """Do nothing: a document is never read too fast."""
+
+    def resume(self) -> None:
+        """Do nothing: it was not paused."""
+
     def reached(self) -> tuple[str, int]:
         return "198.51.100.2", 1134
 
     def become(self, name: str, conversation: object, data: bytes) -> None:
         raise WrongDocumentError("no conversation goes on elsewhere")
 
-    def admit(self, operator: bool) -> str | None:
+    def admit(self, standing: Standing) -> str | None:
         return None
 
 
@@ -161,7 +170,7 @@ class SshWithoutPty(Protocol):
             fingerprint="SHA256:0pQr" if operator else f"SHA256:{key}",
             client="OpenSSH_9.9",
         )
-        self.address = ArrivalAddress(Arrival(address, Door1134()))
+        self.address = ArrivalAddress(Arrival(address, Door1134()), LineBudget(host.budgets))
         self.terminal = None
         self.environment: dict[str, str] = {}
 
@@ -253,6 +262,7 @@ class Server:
                 chat,
                 self.clock,
                 lambda: NOON + self.clock.seconds(),
+                Turns(self.clock),
                 motd=(motd,) if motd else (),
                 operators=frozenset({OPERATORS_KEY}),
             )
@@ -650,7 +660,7 @@ def test_the_table_of_code_words_is_in_order_and_none_is_without_a_sentence() ->
 
 
 def test_the_limits_of_the_document_are_those_of_the_code() -> None:
-    flood, new = Rate(), limits.NEW_PASSWORDS
+    flood, new, accounts = Rate(), limits.NEW_PASSWORDS, limits.NEW_ACCOUNTS
     assert {literals(name)[0]: number for name, _, number in rows("Limits")} == {
         "LINE_BYTES": f"{limits.LINE_BYTES} bytes",
         "PASTE_BYTES": f"{limits.PASTE_BYTES} characters",
@@ -666,6 +676,20 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "MUTES": f"{limits.MUTES}",
         "SERVER_BANS": f"{limits.SERVER_BANS}",
         "BAN_SECONDS": f"{limits.BAN_SECONDS // 86400} days",
+        "BAN_ADDRESS_SECONDS": f"{limits.BAN_ADDRESS_SECONDS} seconds",
+        "BAN_MARKS": f"{limits.BAN_MARKS}",
+        "SHARED_ADDRESS": f"{limits.SHARED_ADDRESS}",
+        "RAID_BANS": f"{limits.RAID_BANS}",
+        "ROOM_VOICES": f"{limits.ROOM_VOICES}",
+        "ESTABLISHED_SECONDS": f"{limits.ESTABLISHED_SECONDS} seconds",
+        "ROOM_OWNER_SECONDS": f"{limits.ROOM_OWNER_SECONDS} seconds",
+        "UNUSED_SECONDS": f"{limits.UNUSED_SECONDS} seconds",
+        "RESET_PASSWORD_SECONDS": f"{limits.RESET_PASSWORD_SECONDS} seconds",
+        "OFFLINE_FROM_SENDER": f"{limits.OFFLINE_FROM_SENDER}",
+        "OFFLINE_FROM_GUEST": f"{limits.OFFLINE_FROM_GUEST}",
+        "OFFLINE_FROM_GUESTS_OF_ADDRESS": f"{limits.OFFLINE_FROM_GUESTS_OF_ADDRESS}",
+        "OFFLINE_BYTES": f"{limits.OFFLINE_BYTES} bytes",
+        "ACCOUNTS_SHOWN": f"{limits.ACCOUNTS_SHOWN}",
         "KEY_LENGTH": f"{limits.KEY_LENGTH} characters",
         "AUDIT_ENTRIES": f"{limits.AUDIT_ENTRIES}",
         "AUDIT_SHOWN": f"{limits.AUDIT_SHOWN}",
@@ -677,6 +701,10 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "HISTORY_SHOWN": f"{limits.HISTORY_SHOWN}",
         "HISTORY_SHOWN_AT_MOST": f"{limits.HISTORY_SHOWN_AT_MOST}",
         "ROOM_HISTORY": f"{limits.ROOM_HISTORY}",
+        "SEARCHES": f"{limits.SEARCHES}",
+        "SEARCHES_OF_GUESTS": f"{limits.SEARCHES_OF_GUESTS}",
+        "SEARCHES_PER_ADDRESS": f"{limits.SEARCHES_PER_ADDRESS}",
+        "SEARCH_SECONDS": f"{limits.SEARCH_SECONDS:g} seconds",
         "EDIT_SECONDS": f"{limits.EDIT_SECONDS} seconds",
         "LISTED": f"{limits.LISTED}",
         "COMPLETION_CANDIDATES": f"{limits.COMPLETION_CANDIDATES}",
@@ -684,11 +712,15 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "PASSWORD_LENGTH": f"{limits.PASSWORD_LENGTH} characters",
         "PASSWORD_BYTES": f"{limits.PASSWORD_BYTES} bytes",
         "LOGIN_TRIES": f"{limits.LOGIN_TRIES}",
+        "PASSWORD_PROMPTS": f"{limits.PASSWORD_PROMPTS}",
+        "ACCOUNT_CHANGES": f"{limits.ACCOUNT_CHANGES}",
         "LOGIN_WAIT_OF_ADDRESS": f"{limits.LOGIN_WAIT_OF_ADDRESS} seconds",
         "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
         "PENDING_PASSWORD_CHECKS": f"{limits.PENDING_PASSWORD_CHECKS}",
         "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.per_second:g} seconds",
+        "NEW_ACCOUNTS": f"{accounts.burst}, then one in {1 / accounts.per_second / 60:g} minutes",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
+        "LINES_PER_ADDRESS": f"{limits.LINES_PER_ADDRESS}",
         "Flood": f"{flood.burst} lines, then {flood.per_second:g} a second",
     }
 
@@ -713,6 +745,8 @@ def test_the_preferences_of_the_document_are_those_of_the_code() -> None:
 def test_the_reserved_nicks_of_the_document_are_those_of_the_code() -> None:
     [sentence] = re.findall(r"The server keeps (.+?) for\s+itself", TEXT, re.DOTALL)
     assert sorted(literals(sentence)) == sorted(RESERVED)
+    [sentence] = re.findall(r"Only operators can take (.+?), and\s+what", TEXT, re.DOTALL)
+    assert sorted(literals(sentence)) == sorted(STAFF)
 
 
 def test_the_document_shows_the_notice_about_a_line_that_is_too_long() -> None:

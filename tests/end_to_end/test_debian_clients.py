@@ -266,6 +266,29 @@ def test_the_line_fits_the_window_however_its_size_changes(
     assert sum("[lobby]" in row for row in tia.rows()) == 1
 
 
+@pytest.mark.parametrize("way", ["ssh", "telnet"])
+def test_a_line_higher_than_the_window_leaves_no_rows_behind(
+    start: Starter, tmux: Tmux, way: str
+) -> None:
+    command = start.ssh("tia") if way == "ssh" else start.telnet()
+    screen = tmux.open("tia", command, 40, 12)
+    screen.shows_somewhere("[lobby]")
+    for number in range(4):
+        screen.says(f"message {number}")
+    screen.shows_somewhere(": message 3")
+    words = [f"word{number:03}" for number in range(60)]
+    screen.types(" ".join(words))
+    screen.shows("word054 word055 word056 word057 word058", "word059")
+    for count, (columns, rows) in enumerate(((20, 12), (40, 8), (25, 16), (80, 50)), 1):
+        screen.resizes(columns, rows)
+        screen.types("x")  # when it is shown the server knows the size
+        screen.shows_somewhere("x" * count)
+    screen.shows_somewhere("[lobby] word000 word001")
+    text = " ".join(screen.rows())
+    assert [word for word in words if text.count(word) != 1] == []
+    assert [text.count(f": message {number} ") for number in range(4)] == [1] * 4
+
+
 def test_a_message_on_a_new_screen_leaves_no_copy_of_the_line(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
@@ -556,6 +579,54 @@ def test_every_client_is_notified_when_the_server_stops(
 
 
 # Coming back --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", [(), ("bash", "-c", '"$@"; true', "bash")], ids=["alone", "bash"])
+@pytest.mark.parametrize("name", ["ssh", "plink", "dbclient", "telnet", "telnet_ssl"])
+def test_a_window_that_is_closed_keeps_its_session(
+    start: Starter, tmux: Tmux, name: str, shell: tuple[str, ...]
+) -> None:
+    bob = tmux.open("bob", start.nc())
+    takes_the_nick(bob)
+    for nick in ("ada", "cy", "dee"):  # which comes first, the end or its signal, is a race
+        command = start_of(start, name, nick)
+        window = tmux.open(nick, [*shell, *command])
+        if "telnet" in name:
+            takes_the_nick(window)
+        else:
+            window.shows_somewhere(f"-- You are {nick} in lobby")
+        window.types("half a line")
+        window.shows("[lobby] half a line")
+        tmux.run("kill-session", "-t", nick)
+        bob.says(f"/whois {nick}")
+        bob.shows_somewhere(f"-- {nick}:")
+        while "   cut off, and may come back" not in bob.rows():
+            assert f"-- {nick} left" not in bob.rows()
+            bob.says(f"/whois {nick}")
+            bob.shows_somewhere(f"-- {nick}:")
+        bob.says("/whois bob")
+        tmux.run("clear-history", "-t", "bob")
+        bob.shows_somewhere("-- bob:")
+        assert f"-- {nick} left" not in bob.rows()
+
+
+def start_of(start: Starter, name: str, nick: str) -> list[str]:
+    """Return the command line of a client by its name."""
+    made = getattr(start, name)
+    command: list[str] = made() if "telnet" in name else made(nick)
+    return command
+
+
+def test_input_that_ends_leaves_where_nothing_is_drawn(
+    start: Starter, tmux: Tmux, tmp_path: Path
+) -> None:
+    bob = tmux.open("bob", start.nc())
+    takes_the_nick(bob)
+    for number, command in enumerate(([*start.nc(), "-N"], start.ssh("eve", "-T")), 1):
+        run(command, tmp_path, f"hello {number}\n".encode())
+        bob.shows_somewhere(f"hello {number}")
+        nick = "guest1" if number == 1 else "eve"
+        bob.shows_somewhere(f"-- {nick} left")
 
 
 def test_an_ssh_client_that_was_stopped_and_killed_resumes_its_session(

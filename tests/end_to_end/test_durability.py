@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from random import Random, SystemRandom
 
 import pytest
 
+from chatd.chat.believed_time import TRIAL_SECONDS, BelievedTime
 from chatd.chat.events import Joined, RoomEvent, Said
-from chatd.chat.store import NotStoredError
+from chatd.chat.store import NotClosedError, NotStoredError, Record
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import jobs, queries, retention, schema
 from chatd.store.sqlite import store as sqlite
@@ -80,7 +83,7 @@ class Disk:
         self._limit(1000)
 
     def _limit(self, more: int) -> None:
-        database, _ = self._databases[-2:]  # the store's writer and its reader
+        database = self._databases[-3]  # the store's writer, before its two readers
         (pages,) = database.execute("PRAGMA page_count").fetchone()
         database.execute(f"PRAGMA max_page_count = {pages + more}")
 
@@ -110,6 +113,56 @@ def test_messages_that_are_too_old_are_dropped_and_not_found_any_more(
     store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
     turn.run_until(lambda: observer.stored_in["lobby"][-1][0] == "next")
     assert observer.stored_in["lobby"][-1][1] == old + 3, "numbers go on"
+    wait_for(store.close())
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_is_400_days_ahead_deletes_nothing_until_it_has_stood_for_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
+    today, elapsed, turn = 100 * DAY, 0.0, TestMainThread()
+    looks: list[float] = []
+
+    def start() -> tuple[SqliteStore, BelievedTime]:
+        believed = BelievedTime(lambda: elapsed)
+
+        def now() -> float:
+            looks.append(today)
+            return believed.at(today)
+
+        store = SqliteStore(tmp_path / "chatd.db", turn, now, days=10)
+        store.prepare()
+        if store.newest is not None:
+            believed.saw(store.newest)
+        store.begin()
+        store.open(RecordingObserver())
+        return store, believed
+
+    def is_tidied_twice() -> bool:
+        return len(looks) > before + 1
+
+    store, believed = start()
+    believed.check(today)
+    for number in range(3):
+        store.post("lobby", str(number), Said(today, "ada", f"word {number}"))
+    assert kept(store) == [1, 2, 3]
+    if restarted:
+        wait_for(store.close())
+    today += 400 * DAY
+    if restarted:
+        store, believed = start()
+    for passed in (0.0, TRIAL_SECONDS - 1):
+        elapsed, before = elapsed + passed, len(looks)
+        today += passed
+        believed.check(today)
+        while not is_tidied_twice():
+            pass  # the store's thread looks once in a hundredth of a second
+        assert kept(store) == [1, 2, 3]
+    elapsed, today = elapsed + 1, today + 1
+    believed.check(today)
+    while kept(store):
+        pass
     wait_for(store.close())
 
 
@@ -198,6 +251,40 @@ def test_posts_beyond_the_bound_are_refused_and_joins_are_not(
     turn.run_until(lambda: bool(observer.refused) and "lobby" in observer.stored_in)
     assert observer.refused == [("1", "the server cannot keep up; try again later.")]
     wait_for(store.close())
+
+
+@pytest.mark.parametrize("lines", [0, 1, 14])
+def test_a_disk_that_hangs_does_not_keep_the_server_from_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    monkeypatch.setattr(sqlite, "CLOSE_SECONDS", 0.01)
+    hangs, goes_on, finish = threading.Event(), threading.Event(), jobs.Writer.finish
+
+    def hang(writer: jobs.Writer) -> None:
+        hangs.set()
+        goes_on.wait()
+        finish(writer)
+
+    monkeypatch.setattr(jobs.Writer, "finish", hang)
+    turn = TestMainThread()
+    store, _ = store_in(tmp_path, turn)
+    store.post("lobby", "join", Joined(1.0, "ada"))
+    for number in range(lines):
+        store.post("lobby", str(number), Said(1.0, "ada", "x"))
+    hangs.wait()
+    with pytest.raises(NotClosedError) as closing:
+        wait_for(store.close())
+    counted = f"{lines} lines were" if lines != 1 else "1 line was"
+    assert str(closing.value) == (f"{counted} not taken in 0 s; nobody was told that they are kept")
+    goes_on.set()
+
+
+def test_an_error_while_the_store_closes_is_no_hang(tmp_path: Path) -> None:
+    store, _ = store_in(tmp_path, TestMainThread())
+    store._lock, lock = -1, store._lock
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        wait_for(store.close())
+    os.close(lock)
 
 
 @pytest.mark.parametrize(
@@ -348,10 +435,10 @@ def test_a_record_that_is_not_stored_is_reported_as_failed(
     disk = Disk(monkeypatch)
     turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
-    wait_for(store.put("account", "ada", "x"))
+    wait_for(store.put_all([Record("account", "ada", "x")]))
     disk.fill()
     with pytest.raises(NotStoredError, match="disk is full"):
-        wait_for(store.put("account", "ada", "y" * 100_000))
+        wait_for(store.put_all([Record("account", "ada", "y" * 100_000)]))
     assert wait_for(store.records("account")) == {"ada": "x"}
     wait_for(store.close())
 

@@ -24,7 +24,7 @@ def test_a_user_registered_by_telnet_logs_in_by_netcat_and_ssh(tmp_path: Path) -
             ned.greeted()
             ned.says("/login ada"), ned.hears("What you type will be seen")
             ned.says("wrong one"), ned.hears("-- That is not the password of ada.\r\n")
-            ned.says(f"/login ada {SECRET}"), ned.hears("-- You are logged in as ada.\r\n")
+            ned.says(SECRET), ned.hears("-- You are logged in as ada.\r\n")
             ned.says("hello"), ada.screen.shows("ada: hello", "[lobby]")
     with (
         Served(tmp_path, options=options) as server,

@@ -70,6 +70,18 @@ def test_netcat_telnet_and_ssh_use_the_same_port_and_room(server: Served) -> Non
         assert b"from pia" not in pia.data
 
 
+def test_the_mark_of_a_telnet_synch_costs_no_byte(server: Served) -> None:
+    """The data mark is urgent data (RFC 854); a system drops it unless it is kept in place."""
+    with Netcat(server.port()) as ada, Telnet(server.port()) as tom:
+        ada.greeted(), tom.greeted()
+        for typed in (b"one", b"two"):
+            tom.sends(b"gone" + bytes([255, 244, 255]))  # IAC IP, IAC
+            tom.sends_urgently(bytes([242]))  # DM
+            tom.sends(typed + b"\r\0")
+            assert ada.hears(f": {typed.decode()}\r\n")
+        assert b"gone" not in ada.data
+
+
 def test_a_raw_tcp_client_is_not_sent_its_own_lines(server: Served) -> None:
     with Netcat(server.port()) as ada, Netcat(server.port()) as bob:
         ada.greeted()

@@ -424,7 +424,7 @@ def test_a_paused_program_gets_no_input_and_the_window_is_not_widened() -> None:
     assert program.input == b""
     program.channel.resume()
     assert len(program.input) == LOCAL_WINDOW
-    assert peer.take() == [(ADJUST, uint32(7) + uint32(LOCAL_WINDOW))]
+    assert peer.take() == 2 * [(ADJUST, uint32(7) + uint32(LOCAL_WINDOW // 2))]
 
 
 @pytest.mark.parametrize("state", ["before the shell", "paused"])

@@ -263,8 +263,41 @@ def test_a_user_banned_after_the_login_cannot_run_commands(command: bytes) -> No
     ann = SshClient(server)
     host = server.memory_server.host
     target = Target(Kind.NICK, "ann")
-    host.chat.access.bans.put(Ban(target, "ann", "root", host.now(), None, ""))
+    host.chat.access.bans.restore(Ban(target, "ann", "root", host.now(), None, ""))
     ann.runs(command)
     assert ann.receives() == b""
     assert ann.errors == b"chatd: You are banned from this server for good.\n"
     assert ann.status == 1
+
+
+def test_a_text_of_several_lines_is_one_message_with_its_empty_lines() -> None:
+    server = SshServer(flood=Rate(1, 1))
+    bob = plain_user(server)
+    server.clock.advance(60)
+    ann = SshClient(server).runs(b'say lobby "if x:\n\ty\n\n\n\xe2\x80\xa8z"')
+    assert bob.receives() == b"ann: if x:\r\n            y\r\n    \r\n    \r\n    \r\n    z\r\n"
+    ann.receives()
+    assert (ann.status, ann.errors) == (0, b"")
+
+
+def test_an_input_that_is_a_block_is_one_message_once_it_has_ended() -> None:
+    server = SshServer(flood=Rate(1, 1))
+    bob = plain_user(server)
+    server.clock.advance(60)
+    ann = SshClient(server).runs(b"say --block lobby")
+    ann.types("\n\none\n\n"), ann.types("two\n\tthree\n\n")
+    assert bob.receives() == b""
+    ann.ends_input()
+    assert bob.receives() == b"ann: one\r\n    \r\n    two\r\n            three\r\n"
+    ann.receives()
+    assert ann.status == 0
+
+
+def test_a_block_without_text_posts_nothing() -> None:
+    server = SshServer()
+    bob = plain_user(server)
+    ann = SshClient(server).runs(b"say --block lobby")
+    ann.types(" \n\n"), ann.ends_input()
+    assert bob.receives() == b""
+    ann.receives()
+    assert ann.status == 0

@@ -41,9 +41,7 @@ def served_to_kill(folder: Path) -> Iterator[Served]:
         server.kill()
 
 
-def twistd(
-    folder: Path, *options: str, patience: float = PATIENCE
-) -> subprocess.CompletedProcess[str]:
+def twistd(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a twistd that is to end by itself, or to become a daemon."""
     command = [
         str(Path(sys.executable).with_name("twistd")),
@@ -58,13 +56,13 @@ def twistd(
         env={**os.environ, "HOME": str(folder)},
         capture_output=True,
         text=True,
-        timeout=patience,
+        timeout=PATIENCE,
     )
 
 
-def refusal_to_start(folder: Path, patience: float = PATIENCE) -> str:
+def refusal_to_start(folder: Path) -> str:
     """Return the sentence of a server that refuses to start."""
-    done = twistd(folder, "-n", "--pidfile=", patience=patience)
+    done = twistd(folder, "-n", "--pidfile=")
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert "Traceback" not in said
@@ -167,6 +165,64 @@ def test_a_server_that_ends_while_the_disk_is_full_loses_nothing(tmp_path: Path)
     assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["before"]
 
 
+def test_a_full_disk_is_logged_and_what_was_confirmed_is_there_after_a_kill(
+    tmp_path: Path,
+) -> None:
+    with served_to_kill(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+        ada.hears("now known as ada.")
+        ada.says("/register sesame and more")
+        ada.hears("ada is yours now")
+        ada.says("/join den")
+        ada.hears("You opened den; it is yours.")
+        ada.says("/room lasting")
+        ada.hears("den: lasting on")
+        with without_space(server, (tmp_path / f"{DATABASE}-wal").stat().st_size):
+            for line in (
+                "/topic tea",
+                "/room slow 5",
+                "/set bell all",
+                "/join hut",
+                "/ban nick:bob",
+            ):
+                ada.says(line)
+                ada.hears("That was not done: the server cannot write it down.")
+            server.wait_for(r"disk: cannot keep what is said: .+; \d+ changes? refused")
+        server.wait_for(r"disk: keeps again after \d+ s; \d+ changes were refused")
+        ada.says("/topic coffee")
+        ada.hears("coffee")
+        with Netcat(server.port(), b"/nick cy\n") as cy:
+            cy.hears("now known as cy.")
+            cy.says("/register sesame and more")
+            cy.hears("cy is yours now")
+            cy.says("/quit")
+            ada.hears("cy left")
+        ada.says("/dm cy good evening")
+        ada.hears("cy is not here now, and will be shown it then.")
+        ada.says("/join hut")
+        ada.hears("You opened hut; it is yours.")
+        server.kill()
+    with served(tmp_path) as server, Netcat(server.port(), b"/nick bea\n") as bea:
+        bea.hears("now known as bea.")
+        bea.says("/rooms")
+        assert "tea" not in bea.hears("hut: 0 people")
+        bea.says("/join den")
+        bea.hears("Topic: coffee")
+        bea.says("/login cy sesame and more")
+        bea.hears("good evening")
+
+
+def test_a_disk_that_takes_its_time_is_logged_meanwhile(tmp_path: Path) -> None:
+    with served(tmp_path) as server, Netcat(server.port()) as ada:
+        ada.greeted()
+        with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # the server's transaction waits for this one
+            ada.says("hello")
+            server.wait_for(r"disk: has not kept 1 line for \d\.\d s")
+            other.execute("COMMIT")
+        ada.says("/history")
+        ada.hears(": hello\r\n")
+
+
 # A folder, or a file, that cannot be used -------------------------------------------------------
 
 
@@ -241,7 +297,7 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
     with closing(sqlite3.connect(database)) as opened:
         opened.execute("CREATE TABLE recipe (title TEXT)")
     before = file_contents(tmp_path)
-    refusal_to_start(tmp_path, patience=5)
+    refusal_to_start(tmp_path)
     assert file_contents(tmp_path) == before
 
 
@@ -356,7 +412,7 @@ def test_a_daemon_that_does_not_start_says_why(tmp_path: Path) -> None:
     database.parent.mkdir()
     garbage(database)
     options = (f"--pidfile={tmp_path / 'pid'}", f"--logfile={tmp_path / 'log'}")
-    done = twistd(tmp_path, *options, patience=5)
+    done = twistd(tmp_path, *options)
     assert done.returncode == 1
     assert "file is not a database" in done.stdout + done.stderr
     assert not (tmp_path / "pid").exists()

@@ -36,7 +36,7 @@ from chatd.chat.limits import (
     MESSAGE_IDS,
     SEARCHED_EVENTS,
 )
-from chatd.chat.store import Store
+from chatd.chat.store import Record, Store
 from chatd.chat.text.query import SearchQuery, begins_with, folded
 from chatd.store.memory import EVENT_BYTES, MemoryStore
 from chatd.store.nats.client.servers import Servers
@@ -296,7 +296,27 @@ class StoreModel(RuleBasedStateMachine):
 
     @rule(kind=kinds, key=nicks, value=st.one_of(st.none(), st.text(max_size=5)))
     def put(self, kind: str, key: str, value: str | None) -> None:
-        wait_for(self.store.put(kind, key, value))
+        wait_for(self.store.put_all([Record(kind, key, value)]))
+        records = self.records_of.setdefault(kind, {})
+        records.pop(key, None)
+        if value is not None:
+            records[key] = value
+
+    @rule(kind=kinds, values=st.dictionaries(nicks, st.one_of(st.none(), st.text(max_size=5))))
+    def put_several(self, kind: str, values: dict[str, str | None]) -> None:
+        wait_for(self.store.put_all([Record(kind, key, each) for key, each in values.items()]))
+        records = self.records_of.setdefault(kind, {})
+        for key, each in values.items():
+            records.pop(key, None)
+            if each is not None:
+                records[key] = each
+
+    @rule(kind=kinds, key=nicks, value=st.one_of(st.none(), st.text(max_size=5)))
+    def put_quietly(self, kind: str, key: str, value: str | None) -> None:
+        outcomes: list[str | None] = []
+        self.store.put_quietly(Record(kind, key, value), outcomes.append)
+        self.main_thread.run_until(lambda: bool(outcomes))
+        assert outcomes == [None]
         records = self.records_of.setdefault(kind, {})
         records.pop(key, None)
         if value is not None:

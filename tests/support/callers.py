@@ -136,6 +136,10 @@ class Netcat(ChatClient):
     def sends(self, data: bytes) -> None:
         self._socket.sendall(data)
 
+    def sends_urgently(self, data: bytes) -> None:
+        """Send TCP urgent data; the last byte is the one that the mark is at."""
+        self._socket.send(data, socket.MSG_OOB)
+
     def sends_no_more(self) -> None:
         """Close this half of the connection."""
         self._socket.shutdown(socket.SHUT_WR)

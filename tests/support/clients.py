@@ -25,6 +25,8 @@ CLIENTS = {
     "openssl": (("openssl",), "openssl"),
     "Xvfb": (("Xvfb",), "xvfb"),
     "xdotool": (("xdotool",), "xdotool"),
+    "fail2ban-regex": (("fail2ban-regex",), "fail2ban"),
+    "faketime": (("faketime",), "faketime"),
 }
 
 #: The same for modules of Python.

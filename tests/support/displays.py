@@ -57,7 +57,15 @@ class _Screen(pyte.Screen):
 
     def __init__(self, columns: int, rows: int, width_rule: str) -> None:
         self._width_rule = WIDTH_RULES[width_rule]
+        #: The rows that have scrolled off, and whether each goes on in the next one.
+        self.scrollback: list[tuple[str, bool]] = []
         super().__init__(columns, rows)
+
+    def index(self) -> None:
+        if self.cursor.y == self.lines - 1:
+            row = "".join(self.buffer[0][x].data for x in range(self.columns))
+            self.scrollback.append((row.rstrip(), False))
+        super().index()
 
     def draw(self, data: str) -> None:
         for shown, width in self._width_rule(data):
@@ -95,10 +103,33 @@ class Display:
     def __init__(self, columns: int, rows: int, width_rule: str = "clusters") -> None:
         self.screen = _Screen(columns, rows, width_rule)
         self._stream = pyte.ByteStream(self.screen)
+        self._gone: list[tuple[str, bool]] = []
 
     def feed(self, data: bytes) -> None:
         """Display output."""
         self._stream.feed(data)
+
+    def resize_with_scrollback(self, columns: int, rows: int) -> None:
+        """Resize as tmux does: rows that have scrolled off come back in a higher window.
+
+        All characters have to be narrow ones.
+        """
+        higher = max(0, rows - self.screen.lines)
+        above = _rejoined(self.screen.scrollback, columns)
+        starts = self.reflow(columns, rows)
+        self.screen.scrollback = [*above, *self._gone]
+        free = min(higher, rows - 1 - self.screen.cursor.y)
+        back = self.screen.scrollback[-free:] if free else []
+        if back:
+            del self.screen.scrollback[-len(back) :]
+            y, x = self.screen.cursor.y, self.screen.cursor.x
+            self.screen.cursor.y, self.screen.cursor.x = 0, 0
+            self.screen.insert_lines(len(back))
+            for (text, _), at in zip(back, range(len(back)), strict=True):
+                self.screen.cursor.y, self.screen.cursor.x = at, 0
+                self.screen.draw(text)
+            self.screen.cursor.y, self.screen.cursor.x = y + len(back), x
+        assert starts
 
     def reflow(self, columns: int, rows: int) -> list[int]:
         """Resize, and wrap rows that do not fit; return the new index of each row's beginning.
@@ -123,9 +154,16 @@ class Display:
             starts.append(len(broken))
             broken += _broken(row, columns)
         gone = max(0, at - rows + 1)
+        begins = {*starts, len(broken)}
+        self._gone = [
+            ("".join(char for char, _ in row).rstrip(), place + 1 not in begins)
+            for place, row in enumerate(broken[:gone])
+        ]
         cells = {cell: self._cell(cell) for row in broken for cell in row}
+        scrollback = self.screen.scrollback
         self.screen.reset()
         self.screen.resize(rows, columns)
+        self.screen.scrollback = scrollback
         for y, row in enumerate(broken[gone : gone + rows]):
             for column, cell in enumerate(row):
                 self.screen.buffer[y][column] = cells[cell]
@@ -159,6 +197,23 @@ class Display:
         while rows and not rows[-1]:
             rows.pop()
         return rows
+
+
+def _rejoined(rows: list[tuple[str, bool]], columns: int) -> list[tuple[str, bool]]:
+    """Return rows in pieces of another width; pieces of the same row are joined before."""
+    whole: list[str] = []
+    goes_on = False
+    for text, more in rows:
+        if goes_on:
+            whole[-1] += text
+        else:
+            whole.append(text)
+        goes_on = more
+    pieces: list[tuple[str, bool]] = []
+    for text in whole:
+        cut = [text[at : at + columns] for at in range(0, max(1, len(text)), columns)]
+        pieces += [(piece, index < len(cut) - 1) for index, piece in enumerate(cut)]
+    return pieces
 
 
 def _broken(row: list[Cell], columns: int) -> list[list[Cell]]:

@@ -13,7 +13,7 @@ from json import dumps
 from typing import Any, Final
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text.sanitizing import decode, safe
+from chatd.chat.text.sanitizing import safe
 from chatd.terminal.editor import keys
 from chatd.transport.line import LineProtocol
 from chatd.wire import line, proxy
@@ -25,6 +25,7 @@ from chatd.wire.json.codec import (
     JsonCodec,
     request_from,
 )
+from chatd.wire.line import text_of
 from chatd.wire.tcd import replies, requests
 from chatd.wire.tcd.codec import LONGEST_LINE, TcdCodec
 from chatd.wire.telnet.codec import (
@@ -104,7 +105,7 @@ class LineProtocolCodec(LineProtocol):
         self._lines: list[str | line.CutLine] = []
 
     def lineReceived(self, line: bytes) -> None:
-        self._lines.append(decode(line))
+        self._lines.append(text_of(line))
 
     def lineLengthExceeded(self, exceeding: bytes) -> None:
         super().lineLengthExceeded(exceeding)

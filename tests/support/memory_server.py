@@ -14,12 +14,15 @@ from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.options import Environment, Options
 from chatd.chat.peers import ALONE
+from chatd.chat.ratelimit.line_budget import LineBudgets
+from chatd.chat.ratelimit.reports import SecurityReport
 from chatd.chat.records.server_access import AllowList, everybody
 from chatd.cluster.cluster import Cluster
 from chatd.store.memory import MemoryStore
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
 from chatd.transport.host import Host
+from chatd.transport.net.turns import TURN_SECONDS, Turns
 from chatd.transport.relay.streams import Streams
 from chatd.transport.ways import ways_in
 from tests.support.cluster.chat_cluster import ClusterStore
@@ -51,6 +54,22 @@ class FakeTransport(StringTransport):
     def paused(self) -> bool:
         """Whether the server has stopped reading."""
         return bool(self.producerState == "paused")
+
+
+class BusyWork:
+    """Input that takes all the time of a turn to handle, as a flood's does."""
+
+    due = 0.0
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def step(self) -> bool:
+        self.clock.rightNow += TURN_SECONDS
+        return False
+
+    def failed(self) -> None:
+        raise AssertionError("it cannot fail")
 
 
 class ClientConnection:
@@ -88,8 +107,9 @@ class ClientConnection:
         return bool(self.transport.disconnecting)
 
     def loses_connection(self) -> None:
-        """Lose the connection."""
+        """Lose the connection; as in Twisted, its transport then forgets its producer."""
         self.gate.connectionLost(Failure(ConnectionResetError()))
+        self.transport.producer = None
 
     def ends_input(self) -> None:
         """Close this direction; the client still reads."""
@@ -108,6 +128,7 @@ class MemoryServer:
         declared: str | None = None,
         *,
         flood: Rate | None = None,
+        flood_per_address: Rate | None = None,
         max_connections: int = 1000,
         per_address: PerAddress | None = None,
         proxies: tuple[str, ...] = (),
@@ -121,11 +142,13 @@ class MemoryServer:
     ) -> None:
         self.clock = Clock()
         self.store = store or cluster_store or MemoryStore()
+        self.reports: list[SecurityReport] = []
         environment = Environment(
             self._schedule,
             lambda step: self.clock.callLater(DETACHED_SECONDS, lambda: step(self.clock.seconds())),
             Hasher(),
             incarnation=cluster_store.name if cluster_store is not None else "0",
+            report=self.reports.append,
         )
         options = Options(preferences=Preferences(replay=replay, joins=joins), allowed=allowed)
         self._cluster = (
@@ -141,8 +164,9 @@ class MemoryServer:
             self.chat,
             self.clock,
             self.clock.seconds,
+            Turns(self.clock),
             motd=motd,
-            flood=flood,
+            budgets=LineBudgets(flood, flood_per_address),
             operators=operators,
             relay=self.streams,
         )
@@ -160,6 +184,10 @@ class MemoryServer:
     def _schedule(self, step: Callable[[], None]) -> None:
         self.clock.callLater(0, step)
 
+    def spends_turn(self) -> None:
+        """Use up the time of this turn: input that comes now is handled in the next one."""
+        self.host.turns.begin(BusyWork(self.clock))
+
     def end_turn(self) -> None:
         """End the reactor's turn."""
         self.clock.advance(0)
@@ -168,9 +196,9 @@ class MemoryServer:
         """Return a new connection."""
         return ClientConnection(self, address)
 
-    def enters(self, nick: str = "") -> ClientConnection:
+    def enters(self, nick: str = "", address: str = "192.0.2.1") -> ClientConnection:
         """Return a new connection of a netcat, in the lobby, which has read the greeting."""
-        connection = self.connects()
+        connection = self.connects(address)
         connection.stays_silent()
         if nick:
             connection.sends(b"/nick %s\n" % nick.encode())

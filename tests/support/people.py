@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from chatd.chat.actions.resume import connection_lost
+from chatd.chat.believed_time import BelievedTime
 from chatd.chat.chat import Chat
 from chatd.chat.commands import receive
 from chatd.chat.entry.detached import DetachedSession
@@ -176,9 +177,11 @@ class Server:
         replay: int = 0,
         incarnation: str = "",
         bus: Bus | None = None,
+        believed: BelievedTime | None = None,
         **options: Any,
     ) -> None:
         self.now = 1_000_000.0
+        self.elapsed = 100.0
         self._scheduled: list[Callable[[], None]] = []
         self.expiring: list[Callable[[float], None]] = []
         self.hasher = Hasher()
@@ -190,7 +193,9 @@ class Server:
             incarnation=incarnation or "0",
             make_token=lambda: next(tokens),
             checker=checker,
+            believed=believed or BelievedTime(),
         )
+        options.setdefault("room_owner_seconds", 0.0)
         chosen = Options(preferences=Preferences(replay=replay), **options)
         self._cluster = Cluster(bus, self._scheduled.append) if bus is not None else None
         self.chat = Chat(store or MemoryStore(), environment, chosen, self._cluster or ALONE)
@@ -232,5 +237,5 @@ class Server:
         assert isinstance(entered, tuple)
         session, _remark = entered
         if lobby:
-            self.chat.join(session, "lobby", self.now)
+            result_of(self.chat.join(session, "lobby", self.now))
         return User(self, session, client)

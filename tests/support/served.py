@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -29,16 +29,22 @@ class Served:
     """A chatd in a process of its own, in ``directory``, which is its home folder too.
 
     It listens on the loopback, each way in on a port that the kernel chooses: ``port("line")``.
-    ``options`` are passed to chatd after ``--listen``; the server runs during ``with``.  The end of
-    ``with`` fails when the log has a traceback, or when the server had ended before.
+    ``options`` are passed to chatd after ``--listen``, and ``environment`` is added to the test's
+    own; the server runs during ``with``.  The end of ``with`` fails when the log has a traceback,
+    or when the server had ended before.
     """
 
     def __init__(
-        self, directory: Path, ways: Sequence[str] = ("auto",), options: Sequence[str] = ()
+        self,
+        directory: Path,
+        ways: Sequence[str] = ("auto",),
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.ways = tuple(ways)
         self.options = tuple(options)
+        self.environment = dict(environment or {})
         self._lines: list[str] = []
         self._ended = False
         self._more = threading.Condition()
@@ -48,7 +54,12 @@ class Served:
         self._process = subprocess.Popen(
             self._command(),
             cwd=self.directory,
-            env={**os.environ, "HOME": str(self.directory), "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "HOME": str(self.directory),
+                "PYTHONUNBUFFERED": "1",
+                **self.environment,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

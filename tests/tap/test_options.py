@@ -36,13 +36,16 @@ from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.net.dual_stack import DualStackEndpoint
 from chatd.transport.net.listening import Listening
+from chatd.transport.services.clock_watch import ClockWatch
+from chatd.transport.services.disk_watch import DiskWatch
+from chatd.transport.services.garbage import GarbageCollection
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
 from chatd.transport.services.store import StoreService
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
+from chatd.transport.services.unused_accounts import UnusedAccounts
 from chatd.transport.ssh.keys.host_key import FILE_NAME
-from tests.support.people import result_of
 
 VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
 
@@ -312,9 +315,26 @@ def test_the_flood_limit_is_parsed(text: str, limit: Rate | None) -> None:
     assert parsed("--flood", text)["flood"] == limit
 
 
+@pytest.mark.parametrize("option", ["--flood", "--flood-per-address"])
 @pytest.mark.parametrize("text", ["5", "0/1", "5/0", "5/x", "x/1", "", "/", "5/-1", "5/inf"])
-def test_an_invalid_flood_limit_is_refused(text: str) -> None:
-    assert refused("--flood", text).startswith("--flood: it is ")
+def test_an_invalid_flood_limit_is_refused(option: str, text: str) -> None:
+    assert refused(option, text).startswith(f"{option}: it is ")
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [
+        ((), Rate(40, 8)),
+        (("--flood", "5/1"), Rate(20, 4)),
+        (("--flood", "none"), None),
+        (("--flood", "none", "--flood-per-address", "5/1"), Rate(5, 1)),
+        (("--flood-per-address", "none"), None),
+    ],
+)
+def test_an_address_may_send_four_times_what_a_person_may(
+    words: tuple[str, ...], limit: Rate | None
+) -> None:
+    assert parsed(*words)["flood-per-address"] == limit
 
 
 @pytest.mark.parametrize("network", ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
@@ -484,8 +504,12 @@ OF_A_CLUSTER = [
     StoreService,
     Lease,
     UnacknowledgedCheck,
+    UnusedAccounts,
+    ClockWatch,
+    DiskWatch,
     Shutdown,
     Listening,
+    GarbageCollection,
 ]
 
 
@@ -565,8 +589,12 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        UnusedAccounts,
+        ClockWatch,
+        DiskWatch,
         Shutdown,
         Listening,
+        GarbageCollection,
     ]
     assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
     with pytest.raises(SystemExit, match="chatd cannot keep what is said: another chatd is using"):
@@ -626,16 +654,14 @@ def test_the_given_checkers_are_used() -> None:
     server, reactor = served("--auth", "memory:ada:x", store=MemoryStore())
     server.startService()
     [door] = doors(reactor)
-    attempt = door.host.chat.authentication.check_attempt("ada", "192.0.2.1", 0.0)
-    assert str(result_of(attempt)) == "ada"
+    assert door.host.chat.authentication.asks_outside
 
 
 def test_without_a_checker_only_accounts_have_passwords() -> None:
     server, reactor = served(store=MemoryStore())
     server.startService()
     [door] = doors(reactor)
-    with pytest.raises(Refused, match="There is no account ada"):
-        result_of(door.host.chat.authentication.check_attempt("ada", "192.0.2.1", 0.0))
+    assert not door.host.chat.authentication.asks_outside
 
 
 # The server ---------------------------------------------------------------------------------------
@@ -670,8 +696,13 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
+        UnusedAccounts,
+        ClockWatch,
+        DiskWatch,
         Shutdown,
-    ] + [Listening] * 3
+        *[Listening] * 3,
+        GarbageCollection,
+    ]
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
     assert len({id(door.admission) for door in doors(reactor)}) == 1
@@ -690,7 +721,7 @@ def test_a_server_is_configured_by_its_options(tmp_path: Path) -> None:
     [door] = doors(reactor)
     assert door.admission.most == 10
     assert door.admission.per_address == PerAddress(1, 120)
-    assert door.host.flood is None
+    assert door.host.budgets.person is None
     assert door.host.motd == ("Be kind.",)
     assert door.proxies == (ip_network("10.0.0.0/8"),)
     assert door.host.chat.lobby.name.shown == "Attic"

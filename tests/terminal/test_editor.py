@@ -21,7 +21,7 @@ from chatd.terminal.editor.editor import (
 )
 from chatd.terminal.editor.history import HISTORY_CHARACTERS, HISTORY_LINES
 from chatd.terminal.editor.keys import Key, Keys, Paste, Text
-from chatd.terminal.editor.paste import BLOCK_LINES, blocks
+from chatd.terminal.editor.paste import messages
 from chatd.terminal.editor.search import QUERY_CHARACTERS
 from chatd.terminal.editor.undo import UNDO_CHARACTERS, UNDO_STEPS
 from chatd.terminal.text.graphemes import boundary_from
@@ -109,13 +109,46 @@ def test_every_key_code_for_backspace_deletes_a_character(key: Key) -> None:
         pytest.param("1\ufe0f\u20e3", id="a keycap"),
         pytest.param("\u1112\u1161\u11ab", id="Hangul jamo"),
         pytest.param("日", id="a wide character"),
-        pytest.param("क्षि", id="a Devanagari conjunct"),
     ],
 )
 def test_backspace_deletes_a_whole_grapheme_cluster(cluster: str) -> None:
     line = editor("x" + cluster)
     line.press(BACKSPACE)
     assert line.text == "x"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "rests"),
+    [
+        pytest.param("ที่", ["ที", "ท"], id="Thai"),
+        pytest.param("ກໍ່", ["ກໍ", "ກ"], id="Lao"),
+        pytest.param("क्षि", ["क्ष", "क्", "क"], id="Devanagari"),
+        pytest.param("കൃ", ["ക"], id="Malayalam"),
+        pytest.param("မြို့", ["မြို", "မြိ", "မြ", "မ"], id="Burmese"),
+        pytest.param("مُّ", ["مُ", "م"], id="Arabic"),
+        pytest.param("שָּׁ", ["שָּ", "שָ", "ש"], id="Hebrew"),
+        pytest.param("ក្ក", ["ក្", "ក"], id="Khmer"),
+        pytest.param("क्\u200dष", ["क्\u200d", "क"], id="a joiner goes with what it joins"),
+    ],
+)
+def test_backspace_deletes_a_code_point_of_scripts_that_compose_letters(
+    cluster: str, rests: list[str]
+) -> None:
+    line = editor("x" + cluster)
+    for rest in [*rests, ""]:
+        line.press(BACKSPACE)
+        assert line.text == f"x{rest}"
+        assert line.cursor == len(line.text)
+
+
+def test_the_arrows_move_over_whole_clusters_of_these_scripts() -> None:
+    line = editor("ที่")
+    line.press(Key("left"))
+    assert line.cursor == 0
+    line.press(Key("right"))
+    assert line.cursor == 3
+    line.press(Key("left")), line.press(Key("delete"))
+    assert line.text == ""
 
 
 def test_adjacent_flags_are_deleted_one_by_one() -> None:
@@ -737,33 +770,15 @@ def test_a_pasted_line_that_does_not_fit_is_truncated() -> None:
     assert editor().press(Paste("x" * (LINE_BYTES + 1), False)) == [Full()]
 
 
-def test_a_block_is_bounded_and_the_rest_goes_into_the_next_one() -> None:
-    assert blocks(["one", "", "two"]) == ["one\n\ntwo"]
-    many = [f"{number}" for number in range(BLOCK_LINES + 1)]
-    assert blocks(many[:-1]) == ["\n".join(many[:-1])]
-    assert blocks(many) == ["\n".join(many[:-1]), many[-1]]
-    half = "x" * (LINE_BYTES // 2 - 1)
-    assert blocks([half, half]) == [f"{half}\n{half}"]
-    assert blocks([half, half + "x"]) == [half, half + "x"]
-
-
-@pytest.mark.parametrize("character", ["x", "é", "日", "\U0001f600"])
-def test_an_overlong_line_of_a_block_is_split(character: str) -> None:
-    pasted = character * (3 * LINE_BYTES // len(character.encode()))
-    found = blocks(["one", pasted, "two"])
-    assert all(len(block.encode()) <= LINE_BYTES for block in found)
-    assert "".join(found).replace("\n", "") == f"one{pasted}two"
-
-
 def test_a_pasted_slash_is_escaped() -> None:
-    assert blocks(["/quit", "/quit"]) == ["//quit\n/quit"]
-    assert blocks([" ", ""]) == []
+    assert messages(["/quit", "/quit"]) == ["//quit\n/quit"]
+    assert messages([" ", ""]) == []
 
 
 def test_a_paste_is_sanitized() -> None:
     line = editor()
-    line.press(Paste("a\tb\u202ec\u2028d", False))
-    assert line.text == "a bcd"
+    line.press(Paste("a\tb\u202ec\x1b", False))
+    assert line.text == "a bc"
 
 
 # Any keys ---------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def test_an_erase_sequence_in_a_message_is_shown_as_letters() -> None:
     eve.sends(b"\x1b[2J\x1b[H\x9b1;1Hhello\rroot: hi\n")
     ada.check_output()
     assert ada.display.lines[: len(before) - 1] == before[:-1]
-    assert ada.display.lines[-2:] == ["eve: [2J[H\ufffd1;1Hhelloroot: hi", "[lobby]"]
+    assert ada.display.lines[-2:] == ["eve: [2J[H\ufffd1;1Hhello root: hi", "[lobby]"]
 
 
 def history_of(event: KeptEvent) -> list[str]:

@@ -46,6 +46,7 @@ TERMINALISH = st.lists(
         st.text("0123456789;:<?= $[O]", max_size=70).map(lambda text: b"\x1b[" + text.encode()),
         st.sampled_from([b"\x1b", b"\x1b\x1b", b"\x1b[", b"\x1bO", b"\x1b]", b"\x1bP", b"\x1b\\"]),
         st.sampled_from([b"\r", b"\n", b"\x07", b"\xc2\x9c", BEGIN, END, END[:3], b"\xe6\x97"]),
+        st.sampled_from([b"\x1b[M", b"\x1b[7$", b"\x1b[97;1:3u", b"\x1bOc"]),
         st.sampled_from([b"\x1b[A", b"\x1b[[A", b"\x1b[[", b"\x1bO5C", b"\x1b[1;5C", b"\x1b[3~"]),
     ),
     max_size=20,
@@ -149,6 +150,21 @@ def test_control_keys_have_names(data: bytes, keys: list[Pressed]) -> None:
         (b"OH", Key("home")),
         (b"OF", Key("end")),
         (b"OM", ENTER),
+        (b"OC", Key("right", ctrl=True)),
+        (b"OD", Key("left", ctrl=True)),
+        (b"Oc", Key("right", ctrl=True)),
+        (b"Od", Key("left", ctrl=True)),
+        (b"Oa", Key("up", ctrl=True)),
+        (b"[3^", Key("delete", ctrl=True)),
+        (b"[7$", Key("home", shift=True)),
+        (b"[23$", Key("f11", shift=True)),
+        (b"[8@", Key("end", shift=True, ctrl=True)),
+        (b"[97;1:1u", Text("a")),
+        (b"[97;1:2u", Text("a")),
+        (b"[97:65;2u", Text("A")),
+        (b"[97;129u", Text("a")),
+        (b"[1;1:2C", Key("right")),
+        (b"[1;5:1D", Key("left", ctrl=True)),
         (b"[H", Key("home")),
         (b"[F", Key("end")),
         (b"[1~", Key("home")),
@@ -204,6 +220,20 @@ def test_the_keys_of_common_terminals_are_recognised(data: bytes, key: Pressed) 
     "data",
     [
         b"[?1;2c",
+        b"[97;1:3u",
+        b"[97:65;2:3u",
+        b"[127;1:3u",
+        b"[13;1:3u",
+        b"[1;1:3C",
+        b"[3;1:3~",
+        b"[97;9u",
+        b"[57441;2u",
+        b"[M !!",
+        b"[M#~~",
+        b"[M \xc3\xa9\xc3\xa9",
+        b"[32;10;10M",
+        b"[<0;10;10m",
+        b"[4;1$y",
         b"[>0;276;0c",
         b"[24;80R",
         b"[I",
@@ -232,6 +262,12 @@ def test_the_keys_of_common_terminals_are_recognised(data: bytes, key: Pressed) 
 )
 def test_an_unknown_sequence_is_dropped_whole(data: bytes) -> None:
     assert press(b"a\x1b" + data + b"b") == [Text("ab")]
+
+
+def test_a_key_ends_a_mouse_report() -> None:
+    assert press(b"\x1b[M \r") == [ENTER]
+    assert press(b"\x1b[M\x1b[A") == [Key("up")]
+    assert press(b"\x1b[M !!\x1b[M !!a") == [Text("a")]
 
 
 def test_a_key_that_interrupts_a_sequence_is_not_lost() -> None:

@@ -356,6 +356,32 @@ def test_a_reflow_of_wide_characters_keeps_the_messages_above_the_line() -> None
     assert reflowed(line, 100, 25) == expected(line, 25)
 
 
+SIZES = st.tuples(st.integers(20, 90), st.integers(4, 30))
+
+
+@given(SIZES, st.integers(0, 900), st.lists(SIZES, min_size=1, max_size=8))
+@example((40, 12), 480, [(20, 12), (40, 12), (40, 24)])
+@example((40, 24), 700, [(40, 6)])
+@example((80, 24), 900, [(20, 5), (30, 10), (25, 8), (22, 6), (35, 16)])
+def test_a_line_higher_than_the_window_leaves_no_rows_behind(
+    size: tuple[int, int], length: int, sizes: list[tuple[int, int]]
+) -> None:
+    display, screen = Display(*size), Screen(*size)
+    messages = [f"bob: {number}" for number in range(60)]
+    line = "".join(f"{number:04}x" for number in range(length // 5))
+    display.feed(screen.draw(PROMPT, 8, "", 0))
+    for message in messages:
+        display.feed(screen.show(f"{message}\r\n".encode()))
+    display.feed(screen.draw(PROMPT, 8, line, len(line)))
+    for columns, rows in [*sizes, (90, 100)]:
+        display.resize_with_scrollback(columns, rows)
+        display.feed(screen.resize(columns, rows))
+    block = expected(line, 90)[1:]
+    above = display.lines[: len(display.lines) - len([row for row in block if row])]
+    assert display.lines == [*above, *[row for row in block if row]]
+    assert above == messages[len(messages) - len(above) :]
+
+
 def test_a_lower_window_shows_the_end_of_the_line() -> None:
     screen = Screen(20, 10)
     screen.draw(

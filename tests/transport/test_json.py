@@ -10,8 +10,11 @@ from unittest.mock import ANY
 import pytest
 
 from chatd.chat.limits import LOG_EVENTS, Rate
+from chatd.chat.ratelimit.reports import TurnedAway
+from chatd.transport.conversation.program import REQUEST_BYTES
 from chatd.transport.json import BOT, WRITE_SECONDS
 from chatd.wire.json.messages import OBJECT_BYTES
+from tests.support.full_store import REASON, FullStore
 from tests.support.memory_server import ClientConnection, MemoryServer
 
 
@@ -262,7 +265,7 @@ def test_a_program_proves_its_account_by_a_password(server: MemoryServer) -> Non
     assert bot.asks(wrong) == [told | {"error": "That is not the password of bot."}]
     assert bot.asks({"username": "bot", "password": "x"}) == [told]
     nobody = {"username": "ada", "version": 2, "password": "x"}
-    assert bot.asks(nobody) == [told | {"error": "There is no account ada; /register makes one."}]
+    assert bot.asks(nobody) == [told | {"error": "That is not the password of ada."}]
     assert bot.asks({"username": "bot"}) == [{"isConnected": False, "errorCode": 1}]
     right = wrong | {"password": "correct horse"}
     assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
@@ -337,25 +340,26 @@ def test_a_room_with_a_key_is_joined_with_it(server: MemoryServer) -> None:
 def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
     server: MemoryServer,
 ) -> None:
-    root = server.enters("root")
-    person = server.chat.people.find("root")
+    olga = server.enters("olga")
+    person = server.chat.people.find("olga")
     assert person is not None
-    person.operator = True
+    person.sessions[0].operator = True
+    person.sessions_changed()
     first, bot = Program(server, "ada"), Program(server, "bot", version=2)
-    root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.receives()
+    olga.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), olga.receives()
     time = bot.receives()
     events = [{k: v for k, v in each.items() if k not in ("time", "seq", "until")} for each in time]
     assert events == [
-        {"event": "announced", "by": "root", "message": "tea"},
+        {"event": "announced", "by": "olga", "message": "tea"},
         {
             "event": "muted",
             "nick": "bot",
-            "by": "root",
+            "by": "olga",
             "muted": True,
             "reason": "caps",
             "room": "lobby",
         },
-        {"event": "put out", "room": "lobby", "by": "root", "reason": "spam", "banned": True},
+        {"event": "put out", "room": "lobby", "by": "olga", "reason": "spam", "banned": True},
     ]
     assert all("until" in each for each in time[1:])
     assert [each["message"] for each in first.receives()] == [
@@ -363,9 +367,9 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
         "tea",
         "bot was banned",
     ]
-    root.sends(b"/server kick ada\n/server ban bot\n")
+    olga.sends(b"/server kick ada\n/server ban bot\n")
     assert first.receives() == [
-        {"message": "You were kicked from this server.", "sender": "root", "dm": None}
+        {"message": "You were kicked from this server.", "sender": "olga", "dm": None}
     ]
     [told] = bot.receives()
     assert (told["event"], told["room"], told["until"]) == ("put out", None, None)
@@ -380,3 +384,48 @@ def test_programs_get_an_event_for_each_of_many_joins(server: MemoryServer) -> N
         Program(server).sends({"username": f"p{number}"})
     assert [event.get("nick") for event in bot.receives()] == [f"p{number}" for number in range(9)]
     assert netcat.receives() == b"-- 9 people joined lobby\r\n"
+
+
+def test_a_program_that_sends_64_kib_of_refused_json_is_answered_and_closed() -> None:
+    server = MemoryServer("json", flood=Rate(10, 2))
+    program = Program(server)
+    program.sends({"ping": 1}), program.connection.sends(b'{"a":[' * 20_000)
+    answers = program.receives()
+    assert [answer.get("errorCode") for answer in answers] == [None, 5, 5]
+    assert "64 KiB" in answers[-1]["error"]
+    assert program.connection.closed
+    assert server.reports == [TurnedAway("192.0.2.1", "json", "too-much-broken-json")]
+
+
+def test_pending_requests_are_bounded_by_their_bytes() -> None:
+    server = MemoryServer("json", flood=Rate(1, 1))
+    program = server.connects()
+    request = b'{"a":[' + b"{}," * 5000 + b"{}]}\n"
+    for _ in range(REQUEST_BYTES // len(request)):
+        program.sends(request)
+        assert not program.transport.paused
+    program.sends(request * 3)
+    assert program.transport.paused
+    server.clock.pump([1.0] * 10), server.end_turn()
+    assert not program.transport.paused
+
+
+def test_on_a_full_disk_no_request_is_answered_with_ok() -> None:
+    store = FullStore(is_full=False)
+    server = MemoryServer(store=store)
+    bot, bob = Program(server, "bot", version=2), server.enters("bob")
+    bot.asks({"join": "attic", "id": 1})
+    bob.receives()
+    store.is_full = True
+    for request in (
+        {"message": "hi", "room": "attic", "id": 2},
+        {"topic": "tea", "room": "attic", "id": 3},
+    ):
+        [answer] = bot.asks(request)
+        assert answer == {
+            "error": f"That was not delivered: {REASON}",
+            "errorCode": 15,
+            "id": request["id"],
+        }
+    assert server.chat.rooms["attic"].settings.topic == ""
+    assert bob.receives() == b""

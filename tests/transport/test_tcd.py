@@ -306,27 +306,28 @@ def test_a_closed_connection_leaves_nothing_behind(server: MemoryServer) -> None
 
 def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
     server = MemoryServer()
-    root, ada = server.enters("root"), Client(server, "ada")
-    person = server.chat.people.find("root")
+    olga, ada = server.enters("olga"), Client(server, "ada")
+    person = server.chat.people.find("olga")
     assert person is not None
-    person.operator = True
-    root.sends(b"/join hall\n/join attic\n/room key sesame\n")
+    person.sessions[0].operator = True
+    person.sessions_changed()
+    olga.sends(b"/join hall\n/join attic\n/room key sesame\n")
     assert ada.joins("attic") == (
         "ERROR_CODE: 11\n"
         "ERROR_DESCRIPTION: That room needs a key, which this protocol cannot give.\n"
     )
     ada.joins("hall")
-    root.sends(b"/server say tea\n/focus hall\n/ban ada 1h spam\n")
+    olga.sends(b"/server say tea\n/focus hall\n/ban ada 1h spam\n")
     ref = ada.refs["hall"][0]
     assert ada.receives() == (
-        f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: (to everyone) tea\n\n"
-        f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: You were banned from this chatroom.\n\n"
+        f"CHAT: {ref}\nCLIENT_NAME: olga\nMESSAGE: (to everyone) tea\n\n"
+        f"CHAT: {ref}\nCLIENT_NAME: olga\nMESSAGE: You were banned from this chatroom.\n\n"
     )
     assert ada.joins("hall") == (
         "ERROR_CODE: 11\nERROR_DESCRIPTION: You are banned from hall for another 1 hour (spam).\n"
     )
     assert not ada.connection.closed
-    root.sends(b"/server kick ada\n")
+    olga.sends(b"/server kick ada\n")
     told = "ERROR_CODE: 11\nERROR_DESCRIPTION: You were kicked from this server.\n"
     assert ada.receives() == told
     assert ada.connection.closed

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.gate.gate import SILENCE_SECONDS
-from chatd.transport.telnet import SETTLE_SECONDS
+from chatd.transport.telnet import SETTLE_SECONDS, TOO_MANY_COMMANDS
+from chatd.wire.telnet import codec
 from chatd.wire.telnet.codec import PROBE
 from tests.support.displays import TIPS, Display
 from tests.support.memory_server import ClientConnection, MemoryServer
@@ -17,6 +19,8 @@ BINARY, ECHO, SGA, TTYPE, NAWS, TSPEED, LFLOW, LINEMODE, ENVIRON, STATUS = (
 
 #: Anything that telnet says beside the text.
 COMMANDS = re.compile(rb"\xff(?:[\xfb-\xfe].|\xfa.*?\xff\xf0|[\xec-\xf9])", re.DOTALL)
+
+EC, EL = 247, 248
 
 GREETING = "-- You are guest1 in lobby, alone so far; /help says what you can do."
 #: What is on the screen of a terminal.
@@ -404,8 +408,8 @@ def test_text_without_a_line_end_is_a_line_when_the_input_ends() -> None:
 def test_the_connection_ends_with_the_input(client: tuple[bytes, bytes]) -> None:
     telnet = connect(client)
     telnet.connection.ends_input()
-    greeted = GREETED if client[0] else [GREETING]
-    assert telnet.sees() == [*greeted, "-- Goodbye."]
+    # At a terminal the end of input is a closed window, and nobody reads a goodbye.
+    assert telnet.sees() == (GREETED if client[0] else [GREETING, "-- Goodbye."])
     assert telnet.connection.closed
 
 
@@ -420,3 +424,70 @@ def test_a_connection_lost_at_any_moment_leaves_nothing_behind(client: tuple[byt
         assert server.clock.getDelayedCalls() == []
         assert len(server.chat.people) == 0
         assert server.admission.here == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"\xff\xf6",
+        b"\xff\xfb\x01",
+        b"\xff\xfa\x1f\0\x50\0\x18\xff\xf0",
+        b"\xff\xf1",
+        b"\xff\xfa\x18",
+    ],
+)
+def test_a_client_that_sends_a_thousand_commands_in_ten_seconds_is_closed(command: bytes) -> None:
+    server = MemoryServer("telnet")
+    client = server.connects()
+    client.sends(command * (codec.COMMANDS - 1))
+    assert not client.closed
+    client.sends(command + b"hello\r\n")
+    assert client.closed
+    assert client.receives().endswith(TOO_MANY_COMMANDS)
+    assert server.reports == [TurnedAway("192.0.2.1", "telnet", "too-many-commands")]
+
+
+def test_a_client_that_resizes_for_minutes_stays() -> None:
+    server = MemoryServer("telnet")
+    client = server.connects()
+    for _ in range(30):
+        client.sends(b"\xff\xfa\x1f\0\x50\0\x18\xff\xf0" * (codec.COMMANDS // 2 - 1))
+        server.clock.advance(codec.COMMAND_SECONDS / 2)
+    assert not client.closed
+
+
+# Corrections in plain lines -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        (b"helo\blo", "hello"),
+        (b"helo\x7flo", "hello"),
+        (b"secret\x15hello", "hello"),
+        (b"helo" + bytes((IAC, EC)) + b"lo", "hello"),
+        (b"secret" + bytes((IAC, EL)) + b"hello", "hello"),
+        (b"caf\xc3\xa9s\b\be", "cafe"),
+    ],
+)
+@pytest.mark.parametrize("speaks_telnet", [False, True])
+def test_corrections_in_plain_lines_are_applied(
+    typed: bytes, line: str, speaks_telnet: bool
+) -> None:
+    if not speaks_telnet and bytes((IAC,)) in typed:
+        return
+    server = MemoryServer()
+    ada, bob = server.enters(), server.enters()
+    ada.receives()
+    if speaks_telnet:
+        bob.sends(says(WONT, TTYPE, NAWS) + says(DONT, ECHO, SGA))
+    bob.sends(typed[:3]), bob.sends(typed[3:] + b"\r\n")
+    assert ada.receives().decode() == f"guest2: {line}\r\n"
+
+
+def test_a_correction_of_the_whole_line_leaves_none() -> None:
+    server = MemoryServer()
+    ada, bob = server.enters(), server.enters()
+    ada.receives()
+    bob.sends(b"ab\b\b\n/quit\x15\n/mee\b hi\n")
+    assert ada.receives() == b"* guest2 hi\r\n"

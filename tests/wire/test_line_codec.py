@@ -66,7 +66,7 @@ def test_a_line_ends_with_lf_or_cr_lf_and_may_be_empty() -> None:
 
 
 def test_a_lone_cr_ends_no_line() -> None:
-    assert read(b"one\rtwo\n") == ["onetwo"]
+    assert read(b"one\rtwo\n") == ["one two"]
 
 
 def test_a_line_is_returned_when_it_ends_and_not_before() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
+from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Session
 from chatd.chat.peers import SendDirect
 from chatd.chat.records.accounts import Account
@@ -16,16 +17,15 @@ from chatd.chat.text.names import fold
 def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awaitable[None] | None:
     """Send a message to the person with a nick, or leave it for the owner of an account.
 
-    Return None, or an awaitable for the answer of the addressee's server.
+    Return None, or an awaitable for the store or for the answer of the addressee's server.
 
-    :raises Refused: ``nobody``, ``not-reading`` or ``away``.
+    :raises Refused: ``nobody``, ``not-reading``, ``not-kept``, ``invisible`` or ``away``.
     """
+    rules.check_visible(text)
     person, other = session.person, _find_addressee(chat, nick)
+    chat.accounts.note_use(person.account, now)
     if isinstance(other, Account):
-        notice = leave_for_later(chat, person, other, text, now)
-        _show_sent(session, other.name.shown, text, now)
-        session.deliver(Notice(notice))
-        return None
+        return _send_later(chat, session, other, text, now)
     person.last_active = now
     answering = chat.peers.request(other, person, SendDirect(now, text))
     if answering is not None:
@@ -34,6 +34,15 @@ def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awai
     _show_sent(session, other.nick, text, now)
     _show_away(session, other)
     return None
+
+
+async def _send_later(
+    chat: Chat, session: Session, account: Account, text: str, now: float
+) -> None:
+    """Leave a message for the owner of an account, and show it to its sender."""
+    notice = await leave_for_later(chat, session.person, account, text, now)
+    _show_sent(session, account.name.shown, text, now)
+    session.deliver(Notice(notice))
 
 
 async def _finish_sending(
@@ -77,14 +86,19 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
     other.last_correspondent = person
 
 
-def leave_for_later(chat: Chat, person: Person, account: Account, text: str, now: float) -> str:
+async def leave_for_later(
+    chat: Chat, person: Person, account: Account, text: str, now: float
+) -> str:
     """Store a message until the owner of an account enters; return a notice for its sender.
 
-    :raises Refused: ``not-reading``.
+    :raises Refused: ``not-reading``, ``too-many`` or ``not-kept``.
     """
     owner = chat.entrance.owner_here(account)  # here without a connection, or not at all
     if owner is None or person.name.key not in owner.ignored:
-        chat.offline.add(account, person.nick, text, now)
+        await chat.records.keep(lambda: chat.offline.add(account, person, text, now))
+        owner = chat.entrance.owner_here(account)  # they may have come while the store wrote it
+        for session in owner.sessions if owner is not None else ():
+            chat.offline.deliver(account.name.key, session)
     return f"{account.name} is not here now, and will be shown it then."
 
 

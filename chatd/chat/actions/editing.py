@@ -23,9 +23,10 @@ async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
 
     :raises Refused: ``nothing-said``, and as `chatd.chat.actions.messages.say`.
     """
+    rules.check_visible(text)
     room, person = session.room(), session.person
     message = await _own_last_message(chat, person, room, now)
-    member = rules.check_speech(room, person, now)
+    member = rules.check_speech(room, session, now)
     if rules.is_too_loud(room, text):
         refuse_shouting(chat, person, member, room, now)
         return
@@ -41,8 +42,13 @@ async def delete(chat: Chat, session: Session, now: float) -> None:
     room, person = session.room(), session.person
     message = await _own_last_message(chat, person, room, now)
     rules.check_membership(room, person).last_message = message
-    message.gone = True
-    chat.post(room, Deleted(now, person.nick, person.nick, message.number), person)
+    message.gone = True  # at once, so that it is not deleted twice
+
+    def settled(stored: bool) -> None:
+        message.gone = stored
+
+    deleted = Deleted(now, person.nick, person.nick, message.number)
+    chat.post(room, deleted, person, settled)
 
 
 async def delete_other(chat: Chat, session: Session, reference: str, now: float) -> None:
@@ -51,19 +57,25 @@ async def delete_other(chat: Chat, session: Session, reference: str, now: float)
     :raises Refused: ``no-room``, ``not-in-room``, ``not-moderator`` or ``no-such-message``.
     """
     room, person = session.room(), session.person
-    _check_moderator(room, person)
+    _check_moderator(room, session)
     entry = await _find_message(chat, room, reference)
-    _check_moderator(room, person)  # again: a store may take its time
-    for member in room.members.values():
-        if member.last_message is not None and member.last_message.number == entry.number:
-            member.last_message.gone = True
-    chat.audit.add(now, person, "delete", entry.event.nick, room=room)
-    chat.post(room, Deleted(now, entry.event.nick, person.nick, entry.number), person)
+    _check_moderator(room, session)  # again: a store may take its time
+
+    def settled(stored: bool) -> None:
+        if not stored:
+            return
+        for member in room.members.values():
+            if member.last_message is not None and member.last_message.number == entry.number:
+                member.last_message.gone = True
+        chat.audit.add(now, person, "delete", entry.event.nick, room=room)
+
+    deleted = Deleted(now, entry.event.nick, person.nick, entry.number)
+    chat.post(room, deleted, person, settled)
 
 
-def _check_moderator(room: Room, person: Person) -> None:
-    rules.check_membership(room, person)
-    rules.check_role(room, person, Role.MODERATOR)
+def _check_moderator(room: Room, session: Session) -> None:
+    rules.check_membership(room, session.person)
+    rules.check_role(room, session, Role.MODERATOR)
 
 
 async def _own_last_message(chat: Chat, person: Person, room: Room, now: float) -> LastMessage:

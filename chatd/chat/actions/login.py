@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
-from chatd.chat.events import Refused, Role
+from chatd.chat.entry.authentication import is_proved_as
+from chatd.chat.events import Notice, Refused, Role
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Identity
-from chatd.chat.model.entities import Person, Session
+from chatd.chat.model.entities import Outsider, Person, Session
 from chatd.chat.records.accounts import Account
 
 
@@ -20,15 +21,42 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     """
     check_no_account(session.person)
     account = await chat.authentication.authenticate(
-        nick, password, session.address, now, session.person
+        nick, password, session.address, now, session.person, session.way
     )
-    owner = account.name.key
-    identity = Identity(owner, owner, session.fingerprint, session.address)
-    chat.access.check(identity, now, operator=session.operator)
+    check_access(chat, session, account, now)
     if session in session.person.sessions:  # the connection was not lost meanwhile
         check_no_account(session.person)
-        await _become_owner(chat, session, account, now)
+        await become_owner(chat, session, account, now, by_password=True)
+        chat.accounts.note_use(account.name.key, now)
+        if account.password_until is not None:
+            text = "An operator has set that password: choose your own with /password."
+            session.deliver(Notice(text))
+        end_if_outdated(chat, session, account, now)
     return account
+
+
+def check_access(chat: Chat, session: Session, account: Account, now: float) -> None:
+    """Check that a session may become that of an account's owner.
+
+    :raises Refused: ``banned`` or ``not-invited``.
+    """
+    owner = account.name.key
+    identity = Identity(owner, owner, session.fingerprint, session.address, account.created)
+    chat.access.check(identity, now, operator=session.operator)
+
+
+def end_if_outdated(chat: Chat, session: Session, account: Account, now: float) -> None:
+    """End a session whose password is an old one by now.
+
+    While servers and the store were awaited, the owner may have set another, and ended all the
+    sessions that there were.
+
+    :param account: The account as it was when the password was checked.
+    """
+    if not is_proved_as(chat.accounts.get(account.name.key), account):
+        chat.leave(session, "", now)
+        session.deliver(Notice("That password is an old one; this connection ends."))
+        session.client.close()
 
 
 def check_no_account(person: Person) -> None:
@@ -40,11 +68,15 @@ def check_no_account(person: Person) -> None:
         raise Refused("no-change", f"You have an account: {person.account}.")
 
 
-async def _become_owner(chat: Chat, session: Session, account: Account, now: float) -> None:
+async def become_owner(
+    chat: Chat, session: Session, account: Account, now: float, *, by_password: bool = False
+) -> None:
     """Make a session the owner's: add it to an owner who is here, or make its guest the owner.
 
     The guest then takes the nick of the account.  While peers and the store are awaited, the owner
     may enter by another connection, or this one may be lost: both are checked again afterwards.
+
+    :raises Relayed: when the owner's server runs the connection from now on.
     """
     guest = session.person
     claimed, stays_at = False, ""
@@ -58,6 +90,7 @@ async def _become_owner(chat: Chat, session: Session, account: Account, now: flo
         chat.nicks.release(account.name)
     if gone:
         return
+    session.by_password = by_password
     if owner is not None:
         await _join_owner(chat, session, owner, now)
     else:
@@ -71,6 +104,9 @@ async def _become_owner(chat: Chat, session: Session, account: Account, now: flo
             each.preferences = chat.profiles.preferences(account.name.key)
             each.restyle()
     chat.offline.deliver(account.name.key, session)
+    chat.authentication.owner_logged_in(account.name.key, session.address)
+    if session.listens:
+        chat.owner_logged_in(session, account.name.key, now)
 
 
 async def _join_owner(chat: Chat, session: Session, owner: Person, now: float) -> None:
@@ -84,7 +120,7 @@ async def _join_owner(chat: Chat, session: Session, owner: Person, now: float) -
 def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
     """Remove a new owner from rooms from which the account is banned, though the guest was not."""
     for room in tuple(person.rooms.values()):
-        ban = rules.ban_of(room, person, now)
+        ban = rules.ban_of(room, Outsider(person, person.operator), now)
         if ban is not None:
             kick(chat, person, room, None, ban.reason, now, ban)
 
@@ -101,7 +137,8 @@ def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> Non
 async def register(chat: Chat, session: Session, password: str, now: float) -> Account:
     """Register the nick of a person as their account, proved by ssh key, password or both.
 
-    :raises Refused: ``no-key`` and as `chatd.chat.entry.entrance.Entrance.register` and
+    :raises Refused: ``no-key``, ``too-fast`` and as
+        `chatd.chat.entry.entrance.Entrance.register` and
         `chatd.chat.entry.authentication.Authenticator.hash`.
     """
     person = session.person
@@ -113,10 +150,14 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
         raise Refused(
             "no-key", "Choose a password, or come with an ssh key: one of them proves it."
         )
+    if not session.operator:
+        chat.authentication.check_registration(session.address, now)
     account = await chat.entrance.register(person, session.fingerprint, now, password=password_hash)
+    session.by_password = session.fingerprint is None
     chat.authentication.owner_logged_in(account.name.key, session.address)
+    chat.owner_logged_in(session, account.name.key, now)
     chat.peers.person_changed(person)
     for room in person.rooms.values():  # a guest may have been made moderator of a persistent one
         if room.members[person].role is Role.MODERATOR:
-            chat.persistent.give_role(room, person, Role.MODERATOR)
+            chat.persistent.give_role(room, account.name.key, Role.MODERATOR, quietly=True)
     return account

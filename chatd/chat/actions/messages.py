@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.delivery.posting import Acknowledge
@@ -24,15 +26,18 @@ def say(
 
     ``acknowledge`` is called with the outcome, once the message is stored or has failed to be.
 
-    :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow`` or ``shouting``.
+    :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``no-voice``, ``slow``, ``invisible``
+        or ``shouting``.
     """
     room = room or session.room()
     person = session.person
-    member = rules.check_speech(room, person, now)
+    rules.check_visible(text)
+    member = rules.check_speech(room, session, now)
     if rules.is_too_loud(room, text):
         refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
+    chat.accounts.note_use(person.account, now)
     event = (Acted if act else Said)(now, person.nick, text)
     chat.posting.post(room, event, person, session, acknowledge=acknowledge)
 
@@ -42,37 +47,51 @@ def post_without_joining(
 ) -> None:
     """Send a message to a room without being a member, as a script does.
 
-    :raises Refused: as `chatd.chat.model.rules.check_speech_from_outside`, or ``shouting``.
+    :raises Refused: as `chatd.chat.model.rules.check_speech_from_outside`, ``invisible`` or
+        ``shouting``.
     """
     person = session.person
-    rules.check_speech_from_outside(room, person, now)
+    rules.check_speech_from_outside(room, session, now)
+    rules.check_visible(text)
     _check_loudness(room, text)
     person.last_active = now
+    chat.accounts.note_use(person.account, now)
     said = Said(now, person.nick, text)
     chat.posting.post(room, said, person, session, acknowledge=acknowledge)
 
 
-def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
+def say_everywhere(
+    chat: Chat, session: Session, text: str, now: float, said: Callable[[int, int], None]
+) -> None:
     """Send a message to every room of a person; each recipient is shown it once.
 
-    Return the number of recipients.
+    ``said`` is called with the numbers of rooms and recipients once it is stored in every room.
 
     :raises Refused: as `say`, when it may not be sent to one of the rooms.
     """
     person = session.person
     if not person.rooms:
         raise Refused("no-room", "You are in no room; /join ROOM takes you into one.")
+    rules.check_visible(text)
     for room in person.rooms.values():
-        rules.check_speech(room, person, now)
+        rules.check_speech(room, session, now)
         _check_loudness(room, text)
     recipients = {other for room in person.rooms.values() for other in room.members}
     person.last_active = now
+    chat.accounts.note_use(person.account, now)
     for room in person.rooms.values():
         room.members[person].last_said = now
     own = (session,) if session.client.echoes_input else ()
-    said = Said(now, person.nick, text)
-    chat.posting.announce(person, lambda room: said, unseen_by=own, session=session)
-    return len(recipients) - 1
+    event, rooms, outcomes = Said(now, person.nick, text), len(person.rooms), []
+
+    def settled(stored: bool) -> None:
+        outcomes.append(stored)
+        if len(outcomes) == rooms and all(outcomes):
+            said(rooms, len(recipients) - 1)
+
+    chat.posting.announce(
+        person, lambda room: event, unseen_by=own, session=session, settled=settled
+    )
 
 
 def refuse_shouting(chat: Chat, person: Person, member: Member, room: Room, now: float) -> None:

@@ -15,7 +15,7 @@ def status(chat: Chat, session: Session, now: float) -> list[str]:
     everyone = chat.people.everyone()
     since = chat.opened if chat.opened is not None else now
     is_open, people = f"open for {duration(now - since)}", counted(len(everyone), "person")
-    seen = sum(chat.may_see(session.person, room) for room in chat.rooms.values())
+    seen = sum(chat.may_see(session, room) for room in chat.rooms.values())
     pending = _pending_lines(session.person)
     if not chat.peers.is_clustered:
         return [is_open, people, counted(seen, "room"), *pending]

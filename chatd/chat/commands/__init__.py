@@ -1,11 +1,12 @@
 """Commands: the table of all commands, and the handling of lines that users type.
 
 A line that begins with ``/`` is a command; ``//`` sends a line that begins with a slash; ``!leave``
-is /quit; any other line is a message to the room with the focus.
+is /quit; any other line is a message to the room with the focus, unless it may be a password.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Iterable
 from difflib import get_close_matches
 
@@ -13,6 +14,7 @@ from chatd.chat.actions.messages import say
 from chatd.chat.chat import Chat
 from chatd.chat.commands import accounts, history, moderating, rooms, server, talking
 from chatd.chat.commands import self as self_commands
+from chatd.chat.commands.accounts import WITH_PASSWORD
 from chatd.chat.commands.command import ArgumentKind, Call, Command
 from chatd.chat.events import Refused
 from chatd.chat.model.entities import Session
@@ -34,10 +36,45 @@ def receive(chat: Chat, session: Session, line: str, now: float) -> Awaitable[No
         if line.strip() == "!leave":
             return _run(chat, session, "quit", "", now)
         if line.strip():
+            _check_no_command(line)
+            _check_no_password(session, line, now)
             say(chat, session, line[1:] if line.startswith("//") else line, now)
         return None
     name, _, words = line[1:].partition(" ")
     return _run(chat, session, name, words.strip(), now)
+
+
+def _check_no_command(line: str) -> None:
+    """Check that a line is no command after blanks: it may have a password.
+
+    :raises Refused: ``blank-first``.
+    """
+    indented = _INDENTED.match(line)
+    if indented is None:
+        return
+    name = indented["name"].lower()
+    if name in _BY_NAME or get_close_matches(name[:40], WITH_PASSWORD, 1, _LOOKS_LIKE):
+        raise Refused(
+            "blank-first", "A command begins with a /, and nothing before it; // says it as it is."
+        )
+
+
+#: A line that begins with what looks like nothing, or with a slash of another width.
+_INDENTED = re.compile(
+    r"(?:[\s\u00ad\u200b-\u200d\u2060-\u2064\u3164]+/|\s*\uff0f)(?P<name>[^\s/]+)"
+)
+#: How similar a word is to the name of a command with a password, if it is a typing error.
+_LOOKS_LIKE = 0.75
+
+
+def _check_no_password(session: Session, line: str, now: float) -> None:
+    """Check that a line is not taken for a password, after a command that asks for one.
+
+    :raises Refused: ``held-back``.
+    """
+    if session.guard is not None:
+        session.guard.check(line.removeprefix("/"), now)
+        session.guard = None
 
 
 def _run(chat: Chat, session: Session, name: str, words: str, now: float) -> Awaitable[None] | None:
@@ -127,8 +164,8 @@ _TABLES = (
 )
 #: The groups of commands that are not in the group of their table.
 _GROUP_OF = {
-    **dict.fromkeys(("users", "whois", "ignore", "unignore"), "people"),
-    **dict.fromkeys(("help", "resume", "quit"), "server"),
+    **dict.fromkeys(("users", "whois", "ignore", "unignore", "voice", "devoice"), "people"),
+    **dict.fromkeys(("help", "resume", "sessions", "quit"), "server"),
     "room": "moderation",
 }
 

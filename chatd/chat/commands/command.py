@@ -79,7 +79,7 @@ class Call:
 
         :raises Refused: ``no-room``, ``bad-room`` or ``no-such-room``.
         """
-        return self.chat.find_room(words, self.person) if words else self.session.room()
+        return self.chat.find_room(words, self.session) if words else self.session.room()
 
     def split(self, usage: str) -> tuple[str, str]:
         """Split the first word from the rest, without surrounding spaces.
@@ -130,8 +130,10 @@ class Command:
 
     def is_for(self, session: Session) -> bool:
         """Whether the command is offered to a user in the room that has their focus."""
-        person, room = session.person, session.focus
-        role = room.role_of(person) if room else Role.OPERATOR if person.operator else Role.MEMBER
+        room = session.focus
+        role = Role.OPERATOR if session.operator else Role.MEMBER
+        if room is not None:
+            role = room.role_by(session)
         return not outranks(self.least, role)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain, islice
 from typing import NamedTuple
 
-from chatd.chat.actions.moderation.room_settings import SETTINGS, SHOUTING
+from chatd.chat.actions.moderation.room_settings import SETTINGS, SHOUTING, SPEAK
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.commands.command import ArgumentKind, Command
@@ -25,6 +25,7 @@ _VALUES = {
     "timestamps": (*_SWITCH, *TIMES),
     "theme": THEMES,
     "shouting": SHOUTING,
+    "speak": SPEAK,
 }
 
 
@@ -88,7 +89,7 @@ def _argument(
         case ArgumentKind.IGNORED:
             return person.ignored
         case ArgumentKind.ROOM:
-            return _rooms(chat, person)
+            return _rooms(chat, session)
         case ArgumentKind.OWN_ROOM:
             return [str(room) for room in person.rooms.values()]
         case ArgumentKind.COMMAND:
@@ -103,10 +104,10 @@ def _argument(
             return ()
 
 
-def _rooms(chat: Chat, person: Person) -> list[str]:
-    """Return the rooms that a person may see, those with the most members first."""
+def _rooms(chat: Chat, session: Session) -> list[str]:
+    """Return the rooms that a user may see, those with the most members first."""
     newest = islice(reversed(chat.rooms.values()), COMPLETION_CANDIDATES)
-    visible = [room for room in newest if chat.may_see(person, room)]
+    visible = [room for room in newest if chat.may_see(session, room)]
     if chat.lobby not in visible:
         visible.append(chat.lobby)
     return [str(room) for room in sorted(visible, key=lambda room: -len(room.members))]

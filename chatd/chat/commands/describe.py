@@ -63,6 +63,8 @@ def roster(room: Room, now: float) -> list[str]:
     rows = []
     for person in list(room.members)[:LISTED]:
         marks = [_MARKS[role] for role in [room.role_of(person)] if role in _MARKS]
+        if room.has_voice(person):
+            marks.append("voice")
         if rules.mute_of(room, person, now) is not None:
             marks.append("muted")
         if person.away is not None:

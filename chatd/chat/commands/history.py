@@ -8,7 +8,7 @@ from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Found, Recalled
 from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
 from chatd.chat.model import rules
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Actor, Room
 from chatd.chat.text.query import EVERYWHERE, read_page, read_query
 
 
@@ -25,9 +25,8 @@ async def _history(call: Call) -> None:
             room = word
     where = call.room(room)
     rules.check_membership(where, call.person)
-    last = await call.chat.history.last(where, count * page + 1)
-    end = max(0, len(last) - count * (page - 1))
-    shown, more = last[max(0, end - count) : end], end > count
+    last = await call.chat.history.last(where, count + 1, count * (page - 1))
+    shown, more = last[-count:], len(last) > count
     fitting = newest_that_fit([entry for entry in shown if call.session.wants(entry)])
     if fitting:
         recalled = Recalled(where.name.shown, fitting, page=page, more=more, numbered=numbered)
@@ -42,13 +41,13 @@ async def _search(call: Call) -> None:
     words = need(call, call.words, _SEARCH.arguments)
     query = read_query(words, call.session.preferences.timezone)
     if query.room == EVERYWHERE:
-        rooms = readable(call.chat, call.person, call.now)
+        rooms = readable(call.chat, call.session, call.now)
     else:
         where = call.room(query.room)
         if call.person not in where.members:
-            rules.check_entry(where, call.person, call.now)
+            rules.check_entry(where, call.session, call.now)
         rooms = [where]
-    entries, more = await call.chat.history.search(rooms, query.search, query.page)
+    entries, more = await call.chat.history.search(rooms, query.search, query.page, call.person)
     wanted = newest_that_fit([entry for entry in entries if call.session.wants(entry)])
     if wanted or more:
         call.session.deliver(Found(wanted, query.page, more))
@@ -56,17 +55,17 @@ async def _search(call: Call) -> None:
         call.answer("Nothing was found." if query.page == 1 else "Nothing more was found.")
 
 
-def readable(chat: Chat, person: Person, now: float) -> list[Room]:
-    """Return the rooms whose history a person may read."""
+def readable(chat: Chat, actor: Actor, now: float) -> list[Room]:
+    """Return the rooms whose history somebody may read."""
     return [
         room
         for room in chat.rooms.values()
-        if person in room.members or person.operator or _is_public(room, person, now)
+        if actor.person in room.members or actor.operator or _is_public(room, actor, now)
     ]
 
 
-def _is_public(room: Room, person: Person, now: float) -> bool:
-    return not room.is_guarded and rules.is_open_to(room, person, now)
+def _is_public(room: Room, actor: Actor, now: float) -> bool:
+    return not room.is_guarded and rules.is_open_to(room, actor, now)
 
 
 _SEARCH = Command(

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from chatd.chat.actions.moderation import banning, members
 from chatd.chat.actions.moderation.banning import ModeratorAct
+from chatd.chat.actions.moderation.targets import ADDRESS_OF, OTHERS_HAVE_IT
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
 from chatd.chat.model import rules
-from chatd.chat.model.bans import Ban, Bans, Kind
-from chatd.chat.model.entities import Person
+from chatd.chat.model.bans import Ban, Bans, Kind, Target
+from chatd.chat.model.entities import Actor
 from chatd.chat.records.audit import AuditEntry
 from chatd.chat.text.durations import term
 
@@ -23,40 +24,55 @@ _TARGETS = (
 )
 
 
-def _kick(call: Call) -> None:
+async def _kick(call: Call) -> None:
     nick, reason = call.split("NICK [REASON]")
-    members.kick(call.chat, call.person, call.session.room(), nick, reason, call.now)
+    await members.kick(call.chat, call.session, call.session.room(), nick, reason, call.now)
 
 
 def _act(call: Call) -> ModeratorAct:
-    return ModeratorAct(call.chat, call.person, call.session.room(), call.now)
+    return ModeratorAct(call.chat, call.session, call.session.room(), call.now)
 
 
-def _ban(call: Call) -> None:
+async def _ban(call: Call) -> None:
     target, words = call.split(_BAN)
-    made = banning.ban(_act(call), target, words)
-    how_long = term(call.now, made.until)
-    call.answer(f"The ban of {made.label} covers {covers(made, call.person)}, {how_long}.")
+    made, left_out = await banning.ban(_act(call), target, words)
+    how_long = term(made.made, made.until)
+    sentence = f"The ban of {made.label} covers {covers(made, call.session)}, {how_long}."
+    call.answer(sentence + leaves_out(made, left_out))
 
 
-def covers(made: Ban, person: Person) -> str:
-    """Describe what a ban covers; only operators see addresses."""
-    match made.target.kind:
-        case Kind.ACCOUNT:
-            return f"the account {made.target.value}"
-        case Kind.KEY:
-            return f"the key {made.target.value}"
-        case Kind.NICK:
-            return f"the nick {made.target.value} alone"
-        case Kind.ADDRESS:
-            hidden = made.is_named and not person.operator
-            return "their address" if hidden else made.target.value
+def leaves_out(made: Ban, why: str) -> str:
+    """Return a sentence about the address that a ban leaves out; empty if it leaves out none."""
+    hint = f"; ban {ADDRESS_OF}{made.label} to cover it" * why.endswith(OTHERS_HAVE_IT)
+    return f" Their address is left out: {why}{hint}." * bool(why)
 
 
-def _unban(call: Call) -> None:
+def covers(made: Ban, actor: Actor) -> str:
+    """Describe what a ban covers, with the time of what it covers for less long than the rest.
+
+    Only operators see addresses.
+    """
+    hidden = made.is_named and not actor.operator
+    parts = [
+        _covered(mark.target, hidden=hidden)
+        + (f" ({term(made.made, mark.until)})" if mark.until != made.until else "")
+        for mark in made.marks
+    ]
+    if len(parts) > 1:
+        return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return parts[0] + " alone" * (made.target.kind is Kind.NICK)
+
+
+def _covered(target: Target, *, hidden: bool) -> str:
+    if target.kind is Kind.ADDRESS:
+        return "their address" if hidden else target.value
+    return f"the {target.kind.value} {target.value}"
+
+
+async def _unban(call: Call) -> None:
     target, _ = call.split("TARGET")
     room = call.session.room()
-    ended = banning.unban(_act(call), target)
+    ended = await banning.unban(_act(call), target)
     call.answer(f"{ended[0].label} may come into {room} again.")
 
 
@@ -65,9 +81,9 @@ def ban_rows(bans: Bans, call: Call) -> list[str]:
     bans.expire(call.now)
     shown = list(bans)[:LISTED]
     lines = [
-        f"{made.label} ({covers(made, call.person)}), by {made.by}, {made.rest(call.now)}"
+        f"{made.label} ({covers(made, call.session)}), by {made.by}, {bans.rest(made, call.now)}"
         if made.is_named
-        else f"{made.label}, by {made.by}, {made.rest(call.now)}"
+        else f"{made.label}, by {made.by}, {bans.rest(made, call.now)}"
         for made in shown
     ]
     if len(bans) > LISTED:
@@ -78,7 +94,7 @@ def ban_rows(bans: Bans, call: Call) -> list[str]:
 def _bans(call: Call) -> None:
     room = call.room(call.words)
     rules.check_membership(room, call.person)
-    rules.check_role(room, call.person, Role.MODERATOR)
+    rules.check_role(room, call.session, Role.MODERATOR)
     banned, muted = ban_rows(room.bans, call), ban_rows(room.mutes, call)
     if banned or not muted:
         call.list(f"Banned from {room}:" if banned else f"Nobody is banned from {room}.", banned)
@@ -86,26 +102,36 @@ def _bans(call: Call) -> None:
         call.list(f"Muted in {room}:", muted)
 
 
-def _mute(call: Call) -> None:
+async def _mute(call: Call) -> None:
     nick, words = call.split("NICK [TIME] [REASON]")
-    banning.mute(_act(call), nick, words)
+    await banning.mute(_act(call), nick, words)
 
 
-def _unmute(call: Call) -> None:
+async def _unmute(call: Call) -> None:
     nick, _ = call.split("NICK")
-    banning.unmute(_act(call), nick)
+    await banning.unmute(_act(call), nick)
 
 
-def _op(call: Call) -> None:
-    nick, _ = call.split("NICK")
-    room = call.session.room()
-    members.give_role(call.chat, call.person, room, nick, Role.MODERATOR, call.now)
-
-
-def _deop(call: Call) -> None:
+async def _op(call: Call) -> None:
     nick, _ = call.split("NICK")
     room = call.session.room()
-    members.give_role(call.chat, call.person, room, nick, Role.MEMBER, call.now)
+    await members.give_role(call.chat, call.session, room, nick, Role.MODERATOR, call.now)
+
+
+async def _deop(call: Call) -> None:
+    nick, _ = call.split("NICK")
+    room = call.session.room()
+    await members.give_role(call.chat, call.session, room, nick, Role.MEMBER, call.now)
+
+
+async def _voice(call: Call) -> None:
+    nick, _ = call.split("NICK")
+    await members.give_voice(call.chat, call.session, call.session.room(), nick, call.now)
+
+
+async def _devoice(call: Call) -> None:
+    nick, _ = call.split("NICK")
+    await members.take_voice(call.chat, call.session, call.session.room(), nick, call.now)
 
 
 def _audit(call: Call) -> None:
@@ -115,13 +141,13 @@ def _audit(call: Call) -> None:
             count = max(1, min(int(word[:9]), AUDIT_SHOWN_AT_MOST))
         else:
             name = word
-    if call.person.operator and not name:
+    if call.session.operator and not name:
         room = None
     else:
         room = call.room(name)
-        if not call.person.operator:
+        if not call.session.operator:
             rules.check_membership(room, call.person)
-        rules.check_role(room, call.person, Role.MODERATOR)
+        rules.check_role(room, call.session, Role.MODERATOR)
     entries = call.chat.audit.last(count, room)
     where = room if room is not None else "this server"
     if not entries:
@@ -140,7 +166,7 @@ def _row(entry: AuditEntry, call: Call) -> str:
         by += f" ({entry.account})"
     where = f"[{entry.room}] " if entry.room else ""
     row = f"{time} {where}{by}: {entry.what} {entry.whom}".rstrip()
-    if entry.covered and call.person.operator:
+    if entry.covered and call.session.operator:
         row += f", {entry.covered}"
     return f"{row} ({entry.reason})" if entry.reason else row
 
@@ -160,6 +186,23 @@ COMMANDS = (
         least=Role.MODERATOR,
     ),
     Command("unmute", "NICK", "let somebody speak again", _unmute, least=Role.MODERATOR),
+    Command(
+        "voice",
+        "NICK",
+        "let somebody speak where not everyone may",
+        _voice,
+        least=Role.MODERATOR,
+        more="where /room speak is voices, or registered; an account has it for good, a guest "
+        "until they leave the server.",
+    ),
+    Command(
+        "devoice",
+        "NICK",
+        "take a voice away",
+        _devoice,
+        ("unvoice",),
+        least=Role.MODERATOR,
+    ),
     Command("op", "NICK", "make somebody a moderator of this room", _op, least=Role.OWNER),
     Command("deop", "NICK", "make a moderator a member again", _deop, least=Role.OWNER),
     Command(

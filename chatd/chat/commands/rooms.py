@@ -12,29 +12,29 @@ from chatd.chat.actions.status import status
 from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.commands.describe import join_reply, roster
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import LISTED, REASON_LENGTH
+from chatd.chat.limits import LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import LastActive
 from chatd.chat.text.durations import duration
-from chatd.chat.text.sanitizing import cut
 
 
-def _join(call: Call) -> Awaitable[None]:
+async def _join(call: Call) -> None:
     room, key = call.split("ROOM [KEY]")
     before, opened = set(call.person.rooms), not call.chat.number_of(room)
-    joined = call.chat.join(call.session, room, call.now, " ".join(key.split()))
+    joined = await call.chat.join(call.session, room, call.now, " ".join(key.split()))
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
-        return replay.on_return(call.chat, call.session, joined)
+        await replay.on_return(call.chat, call.session, joined)
+        return
     call.answer(join_reply(joined, call.person, opened=opened))
-    return replay.on_join(call.chat, call.session, joined)
+    await replay.on_join(call.chat, call.session, joined)
 
 
 def _leave(call: Call) -> Awaitable[None]:
     first, _, reason = call.words.partition(" ")
     room = call.room(first)
-    call.chat.part(call.person, room, cut(reason.strip(), REASON_LENGTH), call.now)
+    call.chat.part(call.person, room, rules.reason(reason.strip()), call.now)
     focus = call.session.focus
     if focus is not None:
         call.answer(f"You left {room}; {focus} has the focus now.")
@@ -52,7 +52,7 @@ def _focus(call: Call) -> Awaitable[None]:
 
 
 def _rooms(call: Call) -> None:
-    rooms = [room for room in call.chat.rooms.values() if call.chat.may_see(call.person, room)]
+    rooms = [room for room in call.chat.rooms.values() if call.chat.may_see(call.session, room)]
     rooms.sort(key=lambda room: (-len(room.members), room.name.key))
     rows = [_row(room) for room in rooms[:LISTED]]
     if len(rooms) > LISTED:
@@ -112,45 +112,45 @@ def _answer_whois(call: Call, other: Person) -> None:
         rows.append(f"away: {other.away or 'no reason given'}")
     if other.is_detached:
         rows.append("cut off, and may come back")
-    if call.person.operator:
+    if call.session.operator:
         rows.append(f"address {other.address or 'unknown'}")
     call.list(f"{other.nick}:", rows)
 
 
-def _topic(call: Call) -> None:
+async def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        room_settings.set_topic(call.chat, call.person, room, call.words, call.now)
+        await room_settings.set_topic(call.chat, call.session, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
 
-def _room(call: Call) -> None:
+async def _room(call: Call) -> None:
     room = call.session.room()
     name, _, value = call.words.partition(" ")
     if not name:
         rows = [
-            f"{each} {room_settings.setting_for(call.person, room, each)}".rstrip()
+            f"{each} {room_settings.setting_for(call.session, room, each)}".rstrip()
             for each in room_settings.SETTINGS
         ]
         call.list(f"Settings of {room}:", rows)
     elif not value.strip() and name in room_settings.SETTINGS and name != "topic":
-        call.answer(f"{room}: {name} {room_settings.setting_for(call.person, room, name)}")
+        call.answer(f"{room}: {name} {room_settings.setting_for(call.session, room, name)}")
     else:
-        room_settings.set_room(call.chat, call.person, room, name, value.strip(), call.now)
+        await room_settings.set_room(call.chat, call.session, room, name, value.strip(), call.now)
 
 
-def _invite(call: Call) -> None:
+async def _invite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    other = members.invite(call.chat, call.person, where, nick, call.now)
+    other = await members.invite(call.chat, call.session, where, nick, call.now)
     call.answer(f"{other.nick} is invited into {where}.")
 
 
-def _uninvite(call: Call) -> None:
+async def _uninvite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    invited = members.uninvite(call.chat, call.person, where, nick, call.now)
+    invited = await members.uninvite(call.chat, call.session, where, nick, call.now)
     call.answer(f"{invited} is not invited into {where} any more.")
 
 
@@ -188,11 +188,12 @@ COMMANDS = (
     Command(
         "room",
         "[NAME [VALUE]]",
-        "settings of this room: private, topic, slow, shouting, lasting, history, key",
+        "settings of this room: private, topic, slow, shouting, speak, lasting, history, key",
         _room,
         least=Role.MODERATOR,
         more="private on or off; topic TEXT; slow SECONDS between two messages of one person "
-        "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account; "
+        "(0: off); shouting allow, warn or kick; speak everyone, registered or voices: who may "
+        "speak beside moderators (/voice); lasting on or off, for owners with an account; "
         "history N or off: how many messages it keeps; key WORDS, without which nobody comes in"
         " who is not invited, or off.",
         argument_kinds=(ArgumentKind.SETTING, ArgumentKind.VALUE),

@@ -8,15 +8,17 @@ from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.commands.describe import resume_hint
 from chatd.chat.events import Notice
 from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.model import rules
 from chatd.chat.text.sanitizing import cut
 
 
 async def _nick(call: Call) -> None:
-    await call.chat.rename(call.person, need(call, call.words, "NAME"), call.now)
+    name, operator = need(call, call.words, "NAME"), call.session.operator
+    await call.chat.rename(call.person, name, call.now, operator=operator)
 
 
 def _away(call: Call) -> None:
-    call.person.away = cut(call.words, REASON_LENGTH)
+    call.person.away = rules.reason(call.words)
     call.chat.peers.person_changed(call.person)
     call.answer("You are away now; /back when you are here again.")
 
@@ -44,7 +46,7 @@ def _unignore(call: Call) -> None:
     call.answer(f"You are shown {nick} again.")
 
 
-def _set(call: Call) -> None:
+async def _set(call: Call) -> None:
     name, _, value = call.words.partition(" ")
     session = call.session
     if not name:
@@ -53,8 +55,9 @@ def _set(call: Call) -> None:
     if not value.strip():
         call.answer(f"{name} is {session.preferences.value(name)}.")
         return
-    session.preferences = session.preferences.changed(name, value.strip())
-    call.chat.profiles.set_preferences(call.person, session.preferences)
+    preferences, profiles = session.preferences.changed(name, value.strip()), call.chat.profiles
+    await call.chat.records.keep(lambda: profiles.set_preferences(call.person, preferences))
+    session.preferences = preferences
     session.restyle()
     call.answer(f"{name} is {session.preferences.value(name)} now.")
 

@@ -36,10 +36,12 @@ def _reply(call: Call) -> Awaitable[None] | None:
 
 def _bc(call: Call) -> None:
     text = need(call, _unquoted(call.words), "TEXT")
-    people = say_everywhere(call.chat, call.session, text, call.now)
-    rooms = len(call.person.rooms)
-    others = "1 other person" if people == 1 else f"{people} other people"
-    call.answer(f"Said in {rooms} room{'s' * (rooms != 1)}, to {others}.")
+
+    def said(rooms: int, people: int) -> None:
+        others = "1 other person" if people == 1 else f"{people} other people"
+        call.answer(f"Said in {rooms} room{'s' * (rooms != 1)}, to {others}.")
+
+    say_everywhere(call.chat, call.session, text, call.now, said)
 
 
 def _me(call: Call) -> None:

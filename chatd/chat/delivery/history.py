@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from chatd.chat.delivery.searches import Searches
 from chatd.chat.events import Acted, Entry, Refused, RoomEvent, Said, TopicSet
 from chatd.chat.limits import PERSONAL_BYTES, ROOM_HISTORY, SEARCH_SHOWN
-from chatd.chat.model.entities import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.store import Store
 from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery
-from chatd.chat.text.sanitizing import cut, safe
+from chatd.chat.text.sanitizing import cut, safe, safe_lines
 
 
 class History:
@@ -19,10 +20,11 @@ class History:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._searches = Searches()
 
-    async def last(self, room: Room, count: int) -> tuple[Entry, ...]:
-        """Return the last ``count`` messages of a room, oldest first."""
-        rows = await self._store.before(room.id, None, count)
+    async def last(self, room: Room, count: int, skip: int = 0) -> tuple[Entry, ...]:
+        """Return the last ``count`` messages of a room before the last ``skip``, oldest first."""
+        rows = await self._store.before(room.id, None, count, skip)
         return tuple(_entry(room, number, event) for number, event in rows)
 
     async def before(self, room: Room, number: int, count: int) -> tuple[Entry, ...]:
@@ -54,15 +56,20 @@ class History:
         self._store.limit(room.id, room.settings.history or None)
 
     async def search(
-        self, rooms: Iterable[Room], search: SearchQuery, page: int = 1
+        self, rooms: Iterable[Room], search: SearchQuery, page: int, person: Person
     ) -> tuple[tuple[Entry, ...], bool]:
         """Return one page of the matches in some rooms, oldest first, and whether there are more.
 
-        The first page has the newest matches; a page has `SEARCH_SHOWN`.
+        The first page has the newest matches; a page has `SEARCH_SHOWN`.  ``person`` is the one who
+        searches.
+
+        :raises Refused: ``busy`` while they, their address or very many others search already, and
+            as `chatd.chat.store.Store.search`.
         """
         by_id = {room.id: room for room in rooms}
         skip = (page - 1) * SEARCH_SHOWN
-        rows = await self._store.search(tuple(by_id), search, skip, SEARCH_SHOWN + 1)
+        with self._searches.begin(person):
+            rows = await self._store.search(tuple(by_id), search, skip, SEARCH_SHOWN + 1)
         found = [_entry(by_id[room], number, event) for room, number, event in rows]
         return tuple(reversed(found[:SEARCH_SHOWN])), len(found) > SEARCH_SHOWN
 
@@ -80,7 +87,7 @@ def _safe(event: RoomEvent) -> RoomEvent:
     if not isinstance(event, Said | Acted | TopicSet):
         return event
     text = event.topic if isinstance(event, TopicSet) else event.text
-    sanitized = "\n".join(map(safe, text.split("\n"))) if "\n" in text else safe(text)
+    sanitized = "\n".join(safe_lines(text)) if "\n" in text else safe(text)
     nick = safe(event.nick)
     if sanitized == text and nick == event.nick:
         return event

@@ -35,6 +35,8 @@ from chatd.chat.text.names import fold
 
 #: Called with the outcome of a post: its number in the room, or why it was not stored.
 Acknowledge = Callable[[int | Refused], None]
+#: Called when a post has been stored, or (False) has not, beside what its author is told then.
+Settled = Callable[[bool], object]
 
 #: How many of the last events from other servers are remembered.  One event, such as a departure,
 #: is posted to several rooms, and a user who is in more than one of them is shown it only once.
@@ -56,6 +58,7 @@ class _Post:
     session: Session | None
     unseen_by: Iterable[Session]
     acknowledge: Acknowledge | None
+    settled: Settled | None
     last_message: LastMessage | None
 
     @property
@@ -107,17 +110,19 @@ class Posting:
         *,
         unseen_by: Iterable[Session] = (),
         acknowledge: Acknowledge | None = None,
+        settled: Settled | None = None,
     ) -> None:
         """Post an event to a room; the room's audience is sent it once it is stored.
 
         ``session`` is the one that sent it; it is not shown to the sessions in ``unseen_by``.
-        ``acknowledge`` is called with the outcome.
+        ``acknowledge`` is called with the outcome, in place of telling its author of a failure;
+        ``settled`` is called as well, to confirm what it was for or to undo it.
         """
         self._post_count += 1
         message_id = f"{self._incarnation}.{self._post_count}"
         last_message = _remember_last_message(room, event, author)
         self._posts[message_id] = _Post(
-            room, event, author, session, unseen_by, acknowledge, last_message
+            room, event, author, session, unseen_by, acknowledge, settled, last_message
         )
         if isinstance(event, Joined):
             self.follow(room)
@@ -139,12 +144,19 @@ class Posting:
             self._followed[room.id] = room
             self._store.subscribe(room.id)
 
+    def room_closed(self, room: Room) -> None:
+        """Forget a room that is gone: no event is shown there any more."""
+        for rooms in self._shown_in.values():
+            if room in rooms:
+                rooms.remove(room)
+
     def announce(
         self,
         person: Person,
         event_in: Callable[[Room], RoomEvent],
         unseen_by: Iterable[Session] = (),
         session: Session | None = None,
+        settled: Settled | None = None,
     ) -> None:
         """Post an event to every room of a person; each member is shown it in one of them only.
 
@@ -156,7 +168,8 @@ class Posting:
         for room in sorted(person.rooms.values(), key=attrgetter("number")):
             present = set(sessions_in(room)) if several else set()
             hidden = seen & present if several else unseen_by
-            self.post(room, event_in(room), person, session, unseen_by=hidden)
+            event = event_in(room)
+            self.post(room, event, person, session, unseen_by=hidden, settled=settled)
             seen.update(session for session in present if not session.client.copy_per_room)
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
@@ -176,6 +189,8 @@ class Posting:
                 post.last_message.number = number
         if post.acknowledge is not None:
             post.acknowledge(number)
+        if post.settled is not None:
+            post.settled(True)
 
     def happened_elsewhere(self, room: Room, event: RoomEvent, number: int | None = None) -> None:
         """Append an event from another server to a room's audience.
@@ -263,6 +278,8 @@ class Posting:
             self._last_refused = post.event
             for session in post.author.sessions:
                 session.deliver(refusal(post.event, reason).as_event())
+        if post.settled is not None:
+            post.settled(False)
 
     def check_pending(self, now: float) -> None:
         """Find posts that the store is late to acknowledge; called several times a second."""

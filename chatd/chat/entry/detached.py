@@ -178,6 +178,19 @@ class DetachedSessions:
         """Drop the session that is kept for a person."""
         del self._sessions[person]
 
+    def left_room(self, person: Person, room: Room) -> int | None:
+        """Forget a room that a person was removed from; return how far their lost session read it.
+
+        None when no session is kept for them.
+        """
+        detached = self._sessions.get(person)
+        if detached is None:
+            return None
+        detached.styles.pop(room, None)
+        if detached.focus is room:
+            detached.focus = None
+        return detached.read.pop(room, None)
+
     def _snapshot(self, session: Session) -> DetachedSession:
         """Return the state to be kept for a connection if it is lost now.
 

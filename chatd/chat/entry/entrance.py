@@ -17,6 +17,7 @@ from chatd.chat.model.entities import Person, Session
 from chatd.chat.model.people import People
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.peers import Notify, Peers, Proof
+from chatd.chat.ratelimit.reports import Report, TurnedAway, ignore
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.records.profiles import Profiles
 from chatd.chat.records.server_access import ServerAccess
@@ -34,7 +35,8 @@ class Visitor:
     script that listens while its owner is on a screen.  ``account`` is the folded nick of an
     account that was proved already, by other means than the key.  ``preferences`` are pairs of name
     and value that hold from the beginning and override those of the account.  ``relay_to`` relays
-    the connection to the server where the owner is, where that is possible.
+    the connection to the server where the owner is, where that is possible.  ``way`` is the name of
+    the way in, for the log.
     """
 
     nick: str = ""
@@ -45,6 +47,7 @@ class Visitor:
     account: str = ""
     preferences: tuple[tuple[str, str], ...] = ()
     relay_to: RelayTo | None = None
+    way: str = ""
 
 
 class Entrance:
@@ -62,8 +65,10 @@ class Entrance:
         profiles: Profiles,
         access: ServerAccess,
         peers: Peers,
+        report: Report = ignore,
     ) -> None:
         self._people = people
+        self._report = report
         self._detached = detached
         self._profiles = profiles
         self._accounts = accounts
@@ -97,6 +102,8 @@ class Entrance:
         """Note a person who came from another server."""
         if person.account is not None:
             self._owners[person.account] = person
+            account = self._accounts.get(person.account)
+            person.registered = account.created if account is not None else None
         self._detached.person_entered(person)
 
     def person_left(self, person: Person) -> None:
@@ -120,8 +127,8 @@ class Entrance:
         rooms; a new one is in no room yet.  A session without ``listens`` is shown nothing.
 
         :param now: in seconds since the epoch.
-        :raises Refused: ``banned`` or ``not-invited``; with ``exactly`` also ``bad-nick`` or
-            ``nick-taken``.
+        :raises Refused: ``banned``, ``locked`` or ``not-invited``; with ``exactly`` also
+            ``bad-nick`` or ``nick-taken``.
         :raises Relayed: when another server, where the owner is, runs the connection.
         """
         await self._accounts.load()
@@ -132,15 +139,16 @@ class Entrance:
         if account is None and listens and not visitor.as_guest:
             lost = await self._fetch_lost_guest(visitor.fingerprint)
             if lost is not None:
-                return await self._add_connection(lost, visitor, client, listens=True), ""
+                return await self._add_connection(lost, visitor, client, now, listens=True), ""
         asked = safe(visitor.nick)
         if exactly:
-            name, remark = await self._nicks.take_exactly(asked), ""
+            name, remark = await self._nicks.take_exactly(asked, operator=visitor.operator), ""
         else:
-            name, remark = await self._nicks.take_nearest(asked)
+            name, remark = await self._nicks.take_nearest(asked, operator=visitor.operator)
         session = self._add_person(name, visitor, client, now, listens=listens)
         if account is not None:
             session.person.on_behalf_of = account.name.key
+            session.person.registered = account.created
         else:
             self._warn_owner(asked, session.person)
         return session, remark
@@ -154,19 +162,14 @@ class Entrance:
         return lost
 
     def _account_of(self, visitor: Visitor) -> Account | None:
-        """Return the account that a visitor has proved to own.
-
-        An operator's key counts only if it has been used to log in to its account before.
-        Otherwise a user who adds an operator's public key to their own account would have that
-        operator's rights as soon as the operator connects.
-        """
+        """Return the account that a visitor has proved to own."""
         named = self._accounts.get(visitor.account)
-        return named or self._accounts.of_key(visitor.fingerprint, proved=visitor.operator)
+        return named or self._accounts.of_key(visitor.fingerprint)
 
     def check_access(self, visitor: Visitor, now: float) -> None:
         """Check that a visitor may enter the server.
 
-        :raises Refused: ``banned`` or ``not-invited``.
+        :raises Refused: ``banned``, ``locked`` or ``not-invited``.
         """
         account = self._account_of(visitor)
         owner = account.name.key if account is not None else None
@@ -174,8 +177,13 @@ class Entrance:
         nick = fold(visitor.nick) or (near.key if near is not None else "")
         if owner is not None and not visitor.as_guest:
             nick = owner
-        identity = Identity(nick, owner, visitor.fingerprint, visitor.address)
-        self._access.check(identity, now, operator=visitor.operator)
+        registered = account.created if account is not None else None
+        identity = Identity(nick, owner, visitor.fingerprint, visitor.address, registered)
+        try:
+            self._access.check(identity, now, operator=visitor.operator)
+        except Refused as refused:
+            self._report(TurnedAway(visitor.address, visitor.way, refused.code))
+            raise
 
     def _add_person(
         self, name: Name, visitor: Visitor, client: Client, now: float, *, listens: bool
@@ -189,21 +197,25 @@ class Entrance:
             operator=visitor.operator,
         )
         self._people.add(person)
-        session = self._add_session(person, visitor, client, listens=listens)
+        session = self._add_session(person, visitor, client, now, listens=listens)
         if not visitor.as_guest:
             self._detached.person_entered(person)
         return session
 
     def _add_session(
-        self, person: Person, visitor: Visitor, client: Client, *, listens: bool
+        self, person: Person, visitor: Visitor, client: Client, now: float, *, listens: bool
     ) -> Session:
         session = Session(person, client, listens=listens)
+        session.since = now
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
+        by_key = self._accounts.of_key(visitor.fingerprint)
+        proved_by_key = by_key is not None and by_key.name.key == visitor.account
+        session.by_password = bool(visitor.account) and not proved_by_key
+        session.way = visitor.way
         session.relay_to = visitor.relay_to
         session.preferences = self._preferences(person.account, visitor)
-        person.sessions.append(session)
-        person.sessions_changed()
+        person.attach(session)
         return session
 
     def _preferences(self, account: str | None, visitor: Visitor) -> Preferences:
@@ -211,12 +223,12 @@ class Entrance:
         return self._profiles.preferences(account).restored(dict(visitor.preferences))
 
     async def _add_connection(
-        self, person: Person, visitor: Visitor, client: Client, *, listens: bool
+        self, person: Person, visitor: Visitor, client: Client, now: float, *, listens: bool
     ) -> Session:
         """Add a session to a person who is here, or resume the one that they have lost."""
         resumes = listens and client.resumable  # a program starts afresh, beside a lost session
         detached = self._detached.reclaim(person) if resumes else None
-        session = self._add_session(person, visitor, client, listens=listens)
+        session = self._add_session(person, visitor, client, now, listens=listens)
         if detached is None:
             if listens:
                 for room in person.rooms.values():
@@ -243,18 +255,21 @@ class Entrance:
             person = self._owners.get(account.name.key)
         if person is None:
             if stays_at or not await self._nicks.claim_own(account.name):
-                name, remark = await self._nicks.take_nearest(account.name.shown)
+                name, remark = await self._nicks.take_nearest(
+                    account.name.shown, operator=visitor.operator
+                )
             else:
                 name, remark = account.name, ""
             person = self._owners.get(account.name.key)
             if person is None:
                 session = self._add_person(name, visitor, client, now, listens=listens)
                 session.person.account = account.name.key
+                session.person.registered = account.created
                 session.preferences = self._preferences(account.name.key, visitor)
                 self._owners[account.name.key] = session.person
                 return session, remark or _nick_remark(visitor, session.person)
             self._nicks.release(name)
-        session = await self._add_connection(person, visitor, client, listens=listens)
+        session = await self._add_connection(person, visitor, client, now, listens=listens)
         return session, _nick_remark(visitor, person)
 
     def _warn_owner(self, asked: str, person: Person) -> None:
@@ -296,7 +311,7 @@ class Entrance:
 
     def account_proved(self, person: Person, account: Account) -> None:
         """Note that a person has proved to own an account whose owner is not here yet."""
-        person.account = account.name.key
+        person.account, person.registered = account.name.key, account.created
         if self._people.get(person.name.key) is person:
             self._owners[account.name.key] = person
             self._detached.account_proved(person)

@@ -14,14 +14,12 @@ from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 
-_BY_KEY = "its owner has an ssh key."
-
 
 class NickRegistry:
     """Takes nicks for users on this server, which is ``holder`` to the store.
 
-    ``_being_claimed`` has the skeletons (`chatd.chat.text.names.skeletons`) of the nicks for which
-    the store is being asked.
+    ``_being_claimed`` has the looks (`chatd.chat.text.names.looks`) of the nicks for which the
+    store is being asked.
     """
 
     def __init__(self, people: People, accounts: Accounts, store: Store, holder: str) -> None:
@@ -31,12 +29,12 @@ class NickRegistry:
         self._holder = holder
         self._being_claimed: set[str] = set()
 
-    async def take_exactly(self, asked: str) -> Name:
+    async def take_exactly(self, asked: str, *, operator: bool = False) -> Name:
         """Take the nick that a user asks for.
 
         :raises Refused: ``bad-nick`` or ``nick-taken``.
         """
-        name = names.nick(asked)
+        name = names.nick(asked, staff=operator)
         self.check_owner(name)
         if not await self.claim(name):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
@@ -50,10 +48,11 @@ class NickRegistry:
         owner = self._accounts.owner(name)
         if owner is not None and (by is None or by.account != owner.name.key):
             like = "" if owner.name.key == name.key else " looks like a nick that"
-            proof = f"/login {owner.name} if it is yours." if owner.has_password else _BY_KEY
-            raise Refused("nick-taken", f"{name}{like} is registered; {proof}")
+            raise Refused(
+                "nick-taken", f"{name}{like} is registered; /login {owner.name} if it is yours."
+            )
 
-    async def take_nearest(self, asked: str) -> tuple[Name, str]:
+    async def take_nearest(self, asked: str, *, operator: bool = False) -> tuple[Name, str]:
         """Take the nick that a user asks for, or a similar one.
 
         Return it with a sentence that says why it differs; empty if it does not, or if they asked
@@ -62,7 +61,7 @@ class NickRegistry:
         if not asked.strip():
             return await self._take_guest_nick(), ""
         try:
-            wanted = names.nick(asked)
+            wanted = names.nick(asked, staff=operator)
         except Refused as refused:
             near = names.as_nick(asked)
             if near is None:
@@ -76,8 +75,7 @@ class NickRegistry:
         owner = self._accounts.owner(wanted)
         if owner is None:
             return name, f"{wanted} is taken; you are {name}."
-        proof = f" /login {owner.name} if it is yours." if owner.has_password else ""
-        return name, f"{wanted} is registered; you are {name}.{proof}"
+        return name, f"{wanted} is registered; you are {name}. /login {owner.name} if it is yours."
 
     async def _take_guest_nick(self) -> Name:
         while True:
@@ -116,7 +114,7 @@ class NickRegistry:
             return False
         if by is not None and by.name.key == name.key:
             return True
-        looks = names.skeletons(name)
+        looks = names.looks(name)
         if not self._being_claimed.isdisjoint(looks):
             return False
         self._being_claimed |= looks

@@ -1,21 +1,25 @@
 """Bans: the users that each covers, how long it holds, and which of many covers a user.
 
-They are values that know neither rooms nor people: mutes in a room and bans from the server have
-the same form as bans from a room.  Times are seconds since the epoch.
+A ban of a person covers several parts of their identity, each for a time of its own.  Bans are
+values that know neither rooms nor people: mutes in a room and bans from the server have the same
+form as bans from a room.  Times are seconds since the epoch.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import inf
+from typing import Protocol
 
 from chatd.chat.events import Refused
+from chatd.chat.limits import BAN_MARKS, ESTABLISHED_SECONDS
+from chatd.chat.ratelimit.addresses import EMBEDDING_BITS, embedded, parse
 from chatd.chat.text import names
 from chatd.chat.text.durations import rest
 from chatd.chat.text.sanitizing import cut
@@ -23,7 +27,6 @@ from chatd.chat.text.sanitizing import cut
 #: The IPv6 network of one household or server (RFC 6177), whose addresses its users choose freely:
 #: a ban of a smaller network would have no effect.
 IPV6_PREFIX = 64
-_MAPPED_BITS = 96
 
 _FINGERPRINT = re.compile(r"sha256:([A-Za-z0-9+/]{1,64})=*", re.IGNORECASE)
 
@@ -39,12 +42,20 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What identifies a user: folded nick, account, fingerprint of an ssh key, address."""
+    """What identifies a user: folded nick, account, fingerprint of an ssh key, address.
+
+    ``registered`` is when their account was made.
+    """
 
     nick: str = ""
     account: str | None = None
     key: str | None = None
     address: str = ""
+    registered: float | None = None
+
+    def is_established(self, now: float) -> bool:
+        """Whether the user has an account that is no new one, so that more than chance knows it."""
+        return self.registered is not None and now - self.registered >= ESTABLISHED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ class Target:
             case Kind.NICK:
                 return identity.nick == self.value
             case Kind.ADDRESS:
-                address = _address(identity.address)
+                address = parse(identity.address)
                 return address is not None and address in _parsed(self.value)
 
 
@@ -83,7 +94,7 @@ def read_target(text: str) -> Target | None:
     """
     word, colon, nick = text.partition(":")
     if colon and word.lower() in (Kind.ACCOUNT.value, Kind.NICK.value):
-        return Target(Kind(word.lower()), names.nick(nick).key)
+        return Target(Kind(word.lower()), names.existing(nick).key)
     fingerprint = _FINGERPRINT.fullmatch(text)
     if fingerprint is not None:
         return Target(Kind.KEY, f"SHA256:{fingerprint[1]}")
@@ -102,7 +113,7 @@ def read_target(text: str) -> Target | None:
 
 def of_address(address: str) -> Target | None:
     """Return the target for an address: itself, or its /64; None if the text is no address."""
-    parsed = _address(address)
+    parsed = parse(address)
     return Target(Kind.ADDRESS, _text_of(_network(str(parsed)))) if parsed is not None else None
 
 
@@ -114,9 +125,11 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     network = ip_network(text, strict=False)
     if isinstance(network, IPv4Network):
         return network
-    mapped = network.network_address.ipv4_mapped
-    if mapped is not None and network.prefixlen >= _MAPPED_BITS:
-        return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+    inside = embedded(network.network_address)
+    if inside is not None and network.prefixlen >= EMBEDDING_BITS:
+        if network.prefixlen == EMBEDDING_BITS:
+            raise ValueError("it contains every IPv4 address")
+        return IPv4Network((inside, network.prefixlen - EMBEDDING_BITS))
     return network if "/" in text else network.supernet(new_prefix=IPV6_PREFIX)
 
 
@@ -131,20 +144,24 @@ def _parsed(text: str) -> IPv4Network | IPv6Network:
     return ip_network(text)
 
 
-@lru_cache(maxsize=4096)
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        parsed = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(parsed, "ipv4_mapped", None) or parsed
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One part of an identity that a ban covers, until ``until`` (None: for good)."""
+
+    target: Target
+    until: float | None
+
+    def holds(self, now: float) -> bool:
+        """Whether it has not expired."""
+        return self.until is None or now < self.until
 
 
 @dataclass(frozen=True, slots=True)
 class Ban:
     """One ban, set by ``by`` at ``made``, which holds until ``until`` (None: for good).
 
-    ``label`` names the target as the moderator did: by a nick, or as ``str(target)``.
+    ``label`` names the target as the moderator did: by a nick, or as ``str(target)``.  ``also`` is
+    what it covers beside the target, none of it for longer.
     """
 
     target: Target
@@ -153,10 +170,36 @@ class Ban:
     made: float
     until: float | None
     reason: str
+    also: tuple[Mark, ...] = ()
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Everything that it covers, the most reliable first."""
+        return (Mark(self.target, self.until), *self.also)
 
     def holds(self, now: float) -> bool:
         """Whether it has not expired."""
         return self.until is None or now < self.until
+
+    def covers(self, identity: Identity, now: float) -> bool:
+        """Whether it covers the user with this identity now."""
+        return self.mark_of(identity, now) is not None
+
+    def mark_of(self, identity: Identity, now: float) -> Mark | None:
+        """Return the first mark that covers the user with this identity now, or None."""
+        for mark in self.marks:
+            covers = mark.holds(now) and mark.target.covers(identity)
+            if covers and not self.spares(mark.target, identity, now):
+                return mark
+        return None
+
+    def spares(self, target: Target, identity: Identity, now: float) -> bool:
+        """Whether it does not mean a user although a target of it covers them.
+
+        The address of a person who was named is that of others as well, of whom those with an
+        established account are known to be somebody else.
+        """
+        return self.is_named and target.kind is Kind.ADDRESS and identity.is_established(now)
 
     def rest(self, now: float) -> str:
         """Return how long it still holds, and why, as the end of a sentence."""
@@ -167,10 +210,38 @@ class Ban:
         """Whether the moderator named a user: the address it covers need not be shown to others."""
         return self.label != str(self.target)
 
+    def only(self, mark: Mark) -> Ban:
+        """Return the ban as it is for a user whom only this mark of it covers."""
+        return replace(self, target=mark.target, until=mark.until, also=())
+
+    def with_marks(self, marks: Iterable[Mark]) -> Ban | None:
+        """Return the ban with these marks instead of its own; None when there are none."""
+        kept = tuple(marks)
+        if not kept:
+            return None
+        return replace(self, target=kept[0].target, until=kept[0].until, also=kept[1:])
+
+    def extending(self, earlier: Ban | None, now: float) -> Ban:
+        """Return the ban with what an earlier one of the same target still covers beside it.
+
+        Of everything that it covers, at most `BAN_MARKS` remain.
+        """
+        if earlier is None:
+            return self
+        known = {mark.target for mark in self.marks}
+        more = tuple(
+            Mark(mark.target, min(mark.until or inf, self.until or inf))
+            for mark in earlier.also
+            if mark.holds(now) and mark.target not in known
+        )
+        more = tuple(replace(mark, until=None) if mark.until == inf else mark for mark in more)
+        return replace(self, also=(*self.also, *more)[: BAN_MARKS - 1])
+
     def encoded(self) -> str:
         """Return the record of the ban, which is stored under its target."""
-        fields = asdict(self)
-        del fields["target"]
+        fields: dict[str, object] = {name: getattr(self, name) for name in _STORED}
+        if self.also:
+            fields["also"] = [[str(mark.target), mark.until] for mark in self.also]
         return json.dumps(fields)
 
     @classmethod
@@ -179,28 +250,57 @@ class Ban:
         read = read_target(target)
         if read is None:
             raise ValueError(f"not a target: {target}")
-        found = json.loads(value)  # a newer server may store more fields
-        return cls(read, **{name: found[name] for name in cls.__slots__ if name != "target"})
+        found = json.loads(value)  # a newer server may store more fields, an older one stored fewer
+        pairs = ((_known(text), until) for text, until in found.get("also", ()))
+        also = tuple(Mark(each, until) for each, until in pairs if each is not None)
+        return cls(read, **{name: found[name] for name in _STORED}, also=also)
 
 
-#: Called for every change, with the target and the ban that it has now, if any.
-OnChange = Callable[[Target, Ban | None], object]
+def _known(text: str) -> Target | None:
+    """Return a stored target; None for one of a kind that only a newer server knows."""
+    try:
+        return read_target(text)
+    except Refused:
+        return None
+
+
+#: The fields of a ban that are stored under their names.
+_STORED = ("label", "by", "made", "until", "reason")
+
+
+def _any(now: float) -> float:
+    return now
+
+
+class OnChange(Protocol):
+    """Called for every change of a ban."""
+
+    def __call__(self, before: Ban | None, after: Ban | None, *, quietly: bool) -> object:
+        """Store a change; at least one of the bans before and after it is there.
+
+        A change is made ``quietly`` when nobody asked for it: the ban has expired, for example.
+        """
 
 
 class Bans:
     """Bans by target: at most one for each, and at most ``limit`` in all.
 
+    ``believed`` returns the time of day by which they end, as it is now
+    (`chatd.chat.believed_time.BelievedTime.at`).
+
     Finding the ban that covers a user takes as long among ten thousand as among ten: one lookup for
     each part of the user's identity, and one for each prefix length that any banned network has.
     """
 
-    __slots__ = ("_bans", "_networks", "limit", "on_change")
+    __slots__ = ("_bans", "_by_mark", "_networks", "believed", "limit", "on_change")
 
     def __init__(self, limit: int, on_change: OnChange | None = None) -> None:
         self.limit = limit
         self.on_change = on_change
+        self.believed: Callable[[float], float] = _any
         self._bans: dict[Target, Ban] = {}
-        self._networks: dict[tuple[int, int], dict[int, Ban]] = {}
+        self._by_mark: dict[Target, tuple[Ban, ...]] = {}
+        self._networks: dict[tuple[int, int], dict[int, Target]] = {}
 
     def __len__(self) -> int:
         return len(self._bans)
@@ -213,35 +313,69 @@ class Bans:
         """How many prefix lengths the banned networks have: the lookups that an address takes."""
         return len(self._networks)
 
+    def get(self, target: Target) -> Ban | None:
+        """Return the ban of a target, or None."""
+        return self._bans.get(target)
+
     def has_room_for(self, target: Target, now: float) -> bool:
         """Drop expired bans; return whether a ban of this target fits."""
-        self.expire(now)
-        return target in self._bans or len(self._bans) < self.limit
+        return self.has_room_for_all((target,), now)
 
-    def put(self, ban: Ban) -> None:
-        """Add a ban, replacing one of the same target, and have it stored."""
+    def has_room_for_all(self, targets: Iterable[Target], now: float) -> bool:
+        """Drop expired bans; return whether bans of all these targets fit."""
+        self.expire(now)
+        return len(self._bans.keys() | set(targets)) <= max(self.limit, len(self._bans))
+
+    def extend(self, ban: Ban, now: float) -> Ban:
+        """Add a ban as `put` does; one of the same target becomes part of it.  Return the result.
+
+        So somebody who is banned again from another address has both banned.
+        """
+        extended = ban.extending(self._bans.get(ban.target), now) if ban.is_named else ban
+        self.put(extended)
+        return extended
+
+    def put(self, ban: Ban, *, quietly: bool = False) -> None:
+        """Add a ban, replacing one of the same target, as part of a change of records.
+
+        A change ``quietly`` is none that anybody waits for.
+        """
+        before = self._bans.get(ban.target)
         self.restore(ban)
         if self.on_change is not None:
-            self.on_change(ban.target, ban)
+            self.on_change(before, ban, quietly=quietly)
 
     def restore(self, ban: Ban) -> None:
         """Add a ban that is already stored."""
+        self._take_out(ban.target)
         self._bans[ban.target] = ban
-        if ban.target.kind is Kind.ADDRESS:
-            length, prefix = _bucket(ban.target)
-            self._networks.setdefault(length, {})[prefix] = ban
+        for mark in ban.marks:
+            self._by_mark[mark.target] = (*self._by_mark.get(mark.target, ()), ban)
+            if mark.target.kind is Kind.ADDRESS:
+                length, prefix = _bucket(mark.target)
+                self._networks.setdefault(length, {})[prefix] = mark.target
 
-    def drop(self, target: Target) -> None:
-        """Remove the ban of a target, if there is one."""
-        if self._bans.pop(target, None) is None:
-            return
-        if target.kind is Kind.ADDRESS:
-            length, prefix = _bucket(target)
-            del self._networks[length][prefix]
-            if not self._networks[length]:
-                del self._networks[length]
-        if self.on_change is not None:
-            self.on_change(target, None)
+    def drop(self, target: Target, *, quietly: bool = False) -> None:
+        """Remove the ban of a target, if there is one; as `put`."""
+        before = self._take_out(target)
+        if before is not None and self.on_change is not None:
+            self.on_change(before, None, quietly=quietly)
+
+    def _take_out(self, target: Target) -> Ban | None:
+        """Remove the ban of a target from every table; return it."""
+        ban = self._bans.pop(target, None)
+        if ban is None:
+            return None
+        for mark in ban.marks:
+            others = tuple(each for each in self._by_mark.get(mark.target, ()) if each is not ban)
+            if others:
+                self._by_mark[mark.target] = others
+            elif self._by_mark.pop(mark.target, None) and mark.target.kind is Kind.ADDRESS:
+                length, prefix = _bucket(mark.target)
+                del self._networks[length][prefix]
+                if not self._networks[length]:
+                    del self._networks[length]
+        return ban
 
     def apply_change(self, target: str, value: str | None) -> None:
         """Apply the record of a ban that another server has stored, or (None) dropped."""
@@ -258,56 +392,106 @@ class Bans:
         return {str(ban.target): ban.encoded() for ban in self}
 
     def expire(self, now: float) -> None:
-        """Drop expired bans."""
+        """Drop expired bans, and stop looking for expired parts of the others."""
+        now = self.believed(now)
         for ban in self:
             if not ban.holds(now):
-                self.drop(ban.target)
+                self.drop(ban.target, quietly=True)
+            elif not all(mark.holds(now) for mark in ban.also):
+                also = tuple(mark for mark in ban.also if mark.holds(now))
+                self.restore(replace(ban, also=also))
 
     def covering(self, identity: Identity, now: float, *, by_address: bool = True) -> Ban | None:
-        """Return a ban that covers a user, if there is one.
+        """Return a ban that covers a user, as it is for them (`Ban.only`), if there is one.
 
         Without ``by_address`` bans of addresses are left out.
         """
         if not self._bans:
             return None
+        now = self.believed(now)
         for kind, value in (
             (Kind.ACCOUNT, identity.account),
             (Kind.KEY, identity.key),
             (Kind.NICK, identity.nick),
         ):
-            ban = self._bans.get(Target(kind, value)) if value else None
-            if ban is not None and ban.holds(now):
-                return ban
-        return self.of_address(identity.address, now) if by_address else None
+            if value:
+                ban = next(self._holding(Target(kind, value), identity, now), None)
+                if ban is not None:
+                    return ban
+        if not by_address:
+            return None
+        return next(self._of_address(identity, now), None)
 
     def of_address(self, address: str, now: float) -> Ban | None:
-        """Return a ban that covers an address, if there is one."""
-        parsed = _address(address) if self._networks else None
+        """Return a ban of an address, whoever comes from it, if there is one.
+
+        Bans of people who were named do not count: they spare others who come from there.
+        """
+        found = self._of_address(Identity(address=address), self.believed(now))
+        return next((ban for ban in found if not ban.is_named), None)
+
+    def _of_address(self, identity: Identity, now: float) -> Iterator[Ban]:
+        parsed = parse(identity.address) if self._networks else None
         if parsed is None:
-            return None
+            return
         for (version, length), networks in self._networks.items():
             if version == parsed.version:
-                ban = networks.get(int(parsed) >> (parsed.max_prefixlen - length))
-                if ban is not None and ban.holds(now):
-                    return ban
-        return None
+                target = networks.get(int(parsed) >> (parsed.max_prefixlen - length))
+                if target is not None:
+                    yield from self._holding(target, identity, now)
+
+    def _holding(self, target: Target, identity: Identity, now: float) -> Iterator[Ban]:
+        """Yield the bans that cover a user by this target of theirs."""
+        for ban in self._by_mark.get(target, ()):
+            for mark in ban.marks:
+                covers = mark.target == target and mark.holds(now)
+                if covers and not ban.spares(target, identity, now):
+                    yield ban if mark.target == ban.target else ban.only(mark)
+
+    def rest(self, ban: Ban, now: float) -> str:
+        """Return how long a ban still holds, and why, as the end of a sentence."""
+        return ban.rest(self.believed(now))
 
     def named(self, text: str) -> list[Ban]:
-        """Return the bans whose target or label is this text."""
-        target, word = read_target(text), text.casefold()
-        return [ban for ban in self if ban.target == target or ban.label.casefold() == word]
+        """Return the bans that have this text as their label, or cover what it names.
+
+        :raises Refused: ``bad-target`` or ``bad-nick`` when it can be neither.
+        """
+        word = text.casefold()
+        labelled = [ban for ban in self if ban.label.casefold() == word]
+        if labelled and word.startswith(f"{Kind.ADDRESS.value}:"):
+            return labelled
+        target = read_target(text) or Target(Kind.NICK, names.fold(text))
+        covering = self._by_mark.get(target, ())
+        return [ban for ban in self if ban.label.casefold() == word or ban in covering]
 
     def renamed(self, old: str, new: str) -> None:
-        """Let a ban of a folded nick follow its user to another nick.
+        """Let bans of a folded nick follow its user to another nick.
 
         If the new nick is banned as well, the longer ban remains.
         """
-        ban, target = self._bans.get(Target(Kind.NICK, old)), Target(Kind.NICK, new)
-        if ban is not None:
-            self.drop(ban.target)
-            other = self._bans.get(target)
-            if other is None or _end(other) < _end(ban):
-                self.put(replace(ban, target=target))
+        nick, followed = Target(Kind.NICK, old), Target(Kind.NICK, new)
+        for ban in self._by_mark.get(nick, ()):
+            self.drop(ban.target, quietly=True)
+            self._put_unless_longer(
+                ban.with_marks(
+                    replace(mark, target=followed) if mark.target == nick else mark
+                    for mark in ban.marks
+                )
+            )
+
+    def forget_nick(self, nick: str) -> None:
+        """Let no ban cover a folded nick any more, whose next user is somebody else."""
+        target = Target(Kind.NICK, nick)
+        for ban in self._by_mark.get(target, ()):
+            self.drop(ban.target, quietly=True)
+            marks = [mark for mark in ban.marks if mark.target != target]
+            self._put_unless_longer(ban.with_marks(marks))
+
+    def _put_unless_longer(self, ban: Ban | None) -> None:
+        other = self._bans.get(ban.target) if ban is not None else None
+        if ban is not None and (other is None or _end(other) < _end(ban)):
+            self.put(ban, quietly=True)
 
 
 def _end(ban: Ban) -> float:

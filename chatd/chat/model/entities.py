@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused, Role, RoomEvent
 from chatd.chat.fanout.audience import Audience
@@ -24,9 +25,11 @@ from chatd.chat.limits import (
     PERSONAL_BYTES,
     PRIVATE_REMEMBERED,
     ROOM_INVITATIONS,
+    ROOM_VOICES,
 )
-from chatd.chat.model.bans import Bans, Identity, Kind, Target
+from chatd.chat.model.bans import Bans, Identity
 from chatd.chat.model.client import Client, Position, RelayTo
+from chatd.chat.model.password_guard import PasswordGuard
 from chatd.chat.model.preferences import DEFAULT
 from chatd.chat.model.unread import UnreadCounts, summary
 from chatd.chat.text.names import GUEST, Name
@@ -36,12 +39,12 @@ class Person:
     """A user who is here, or on another server of the cluster.
 
     ``account`` is the folded nick of their account; a guest who acts for an account's owner, as a
-    script does, has that account as ``on_behalf_of``.  ``ignored`` holds folded nicks,
-    ``ignored_by`` the people who ignore this one, so that a rename is followed.  ``token`` resumes
-    a guest's detached session.  ``invited_into`` and ``named_in_bans`` are the rooms that store
-    this nick in an invitation, or in a ban or mute.  ``server`` is the server of the cluster they
-    are connected to, empty for this one, and ``lost`` whether they have lost that connection.
-    Times are seconds since the epoch.
+    script does, has that account as ``on_behalf_of``.  ``registered`` is when that account was
+    made.  ``ignored`` holds folded nicks, ``ignored_by`` the people who ignore this one, so that a
+    rename is followed.  ``token`` resumes a guest's detached session.  ``invited_into`` and
+    ``named_in_bans`` are the rooms that store this nick in an invitation, or in a ban, a mute or a
+    voice.  ``server`` is the server of the cluster they are connected to, empty for this one, and
+    ``lost`` whether they have lost that connection.  Times are seconds since the epoch.
     """
 
     __slots__ = (
@@ -59,9 +62,11 @@ class Person:
         "named_in_bans",
         "on_behalf_of",
         "operator",
+        "registered",
         "rooms",
         "server",
         "sessions",
+        "sessions_made",
         "since",
         "token",
     )
@@ -81,6 +86,7 @@ class Person:
         self.operator = operator
         self.account: str | None = None
         self.on_behalf_of: str | None = None
+        self.registered: float | None = None
         self.since = now
         self.last_active = now
         self.away: str | None = None
@@ -88,6 +94,7 @@ class Person:
         self.server = ""
         self.lost = False
         self.sessions: list[Session] = []
+        self.sessions_made = 0
         # Empty, a dict takes less than a third of a set, and most people ignore no user.
         self.ignored: dict[str, None] = {}
         self.ignored_by: dict[Person, None] = {}
@@ -104,15 +111,27 @@ class Person:
     @property
     def identity(self) -> Identity:
         """The identity by which bans cover this person."""
-        return Identity(self.name.key, self.effective_account, self.fingerprint, self.address)
+        return Identity(
+            self.name.key, self.effective_account, self.fingerprint, self.address, self.registered
+        )
 
     @property
     def effective_account(self) -> str | None:
         """The account whose rights they have: their own, or the one they act for."""
         return self.account or self.on_behalf_of
 
+    def attach(self, session: Session) -> None:
+        """Add a session, under the next number."""
+        self.sessions_made += 1
+        session.number = self.sessions_made
+        self.sessions.append(session)
+        self.sessions_changed()
+
     def sessions_changed(self) -> None:
-        """Recompute whether they are an operator: any session has proved it."""
+        """Recompute whether they are an operator: any session has proved it.
+
+        Nobody can ban or outrank them then; what an operator may do, only that session may.
+        """
         if self.sessions:
             self.operator = any(session.operator for session in self.sessions)
 
@@ -121,10 +140,41 @@ class Person:
         """Whether they have lost their connection and may resume their session."""
         return self.lost if self.server else not self.sessions
 
+    def forget_references(self) -> None:
+        """Drop the references between this person, who is gone, and rooms that store their nick."""
+        for room in {**self.invited_into, **self.named_in_bans}:
+            room.referenced_by.pop(self, None)
+        self.invited_into.clear()
+        self.named_in_bans.clear()
+
     @property
     def is_guest_nick(self) -> bool:
         """Whether the nick is a generated one, which may be given to a stranger later."""
         return self.name.key.startswith(GUEST)
+
+
+class Actor(Protocol):
+    """Who does something: a person, by a connection that is an operator's or is not.
+
+    A `Session` is an actor.  Operator rights belong to the connection that proved them, and to no
+    other one of the same person, who may have logged in there by a password.
+    """
+
+    @property
+    def person(self) -> Person:
+        """The person."""
+
+    @property
+    def operator(self) -> bool:
+        """Whether this connection proved to be an operator's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """An `Actor` without a session; ``operator`` as there."""
+
+    person: Person
+    operator: bool = False
 
 
 @dataclass(slots=True)
@@ -158,7 +208,8 @@ class Settings:
     """The settings of a room (/room).
 
     ``slow`` is in seconds between messages; ``history`` is how many events are kept, 0 for the
-    server's default.  A value must not be None: that would not be replicated.
+    server's default.  ``speak`` is who may speak beside those who look after the room.  A value
+    must not be None: that would not be replicated.
     """
 
     topic: str = ""
@@ -168,6 +219,7 @@ class Settings:
     lasting: bool = False
     history: int = 0
     key: str = ""
+    speak: str = "everyone"
 
 
 class Room:
@@ -178,8 +230,11 @@ class Room:
     joining.  Invitations of guests (``invited``) go by folded nick, follow their person to another
     nick and end when they leave the server, as a stranger may have the nick later; those of
     accounts (``invited_accounts``) last.  So do ``bans`` and ``mutes``, by any part of an identity.
-    ``roles`` are those of the accounts that own and moderate a persistent room, whether their
-    owners are here or not.  ``last_spoke`` remembers when former members last spoke, for slow mode.
+    ``voices`` are the targets, as text, of those who may speak where only some may: accounts, and
+    nicks of guests while they are here.  ``roles`` are those of the accounts that own and moderate
+    a persistent room, whether their owners are here or not.  ``last_spoke`` remembers when former
+    members last spoke, for slow mode.  ``referenced_by`` are the people who have this room in
+    ``invited_into`` or ``named_in_bans``, so that they do not keep it when it closes.
     """
 
     __slots__ = (
@@ -194,8 +249,10 @@ class Room:
         "name",
         "number",
         "permanent",
+        "referenced_by",
         "roles",
         "settings",
+        "voices",
     )
 
     def __init__(
@@ -217,9 +274,11 @@ class Room:
         self.roles: dict[str, Role] = {}
         self.invited: dict[str, None] = {}
         self.invited_accounts: dict[str, None] = {}
+        self.voices: dict[str, None] = {}
         self.bans = Bans(BANS)
         self.mutes = Bans(MUTES)
         self.last_spoke: dict[str, float] = {}
+        self.referenced_by: dict[Person, None] = {}
 
     def __str__(self) -> str:
         return self.name.shown
@@ -240,9 +299,14 @@ class Room:
         return any(not person.server for person in self.members)
 
     def role_of(self, person: Person) -> Role:
-        """Return the role of a person; server operators are operators in every room."""
-        if person.operator:
-            return Role.OPERATOR
+        """Return the role of a person as others see it; an operator's is that in every room."""
+        return Role.OPERATOR if person.operator else self._own_role(person)
+
+    def role_by(self, actor: Actor) -> Role:
+        """Return the role with which somebody acts: an operator's by an operator's connection."""
+        return Role.OPERATOR if actor.operator else self._own_role(actor.person)
+
+    def _own_role(self, person: Person) -> Role:
         member = self.members.get(person)
         return member.role if member else self.roles.get(person.account or "", Role.MEMBER)
 
@@ -255,6 +319,8 @@ class Room:
     def remove(self, person: Person) -> None:
         """Remove a member; slow mode still counts from their last message when they return."""
         member = self.members.pop(person)
+        for session in person.sessions:
+            session.left(self)
         if self.settings.slow:
             self.last_spoke[person.name.key] = member.last_said
             if len(self.last_spoke) > FORMER_SPEAKERS:
@@ -276,45 +342,97 @@ class Room:
         self.invited[person.name.key] = None
         if len(self.invited) > ROOM_INVITATIONS:
             del self.invited[next(iter(self.invited))]
+        self.follow_invitation(person)
+
+    def follow_invitation(self, person: Person) -> None:
+        """Remember that an invitation is for this person's nick, and has to follow it."""
         person.invited_into[self] = None
+        self.referenced_by[person] = None
         if len(person.invited_into) > INVITATIONS:
             first = next(iter(person.invited_into))
             first.invited.pop(person.name.key, None)
-            del person.invited_into[first]
+            first.unfollow_invitation(person)
+
+    def unfollow_invitation(self, person: Person) -> None:
+        """Forget that an invitation was for this person's nick."""
+        person.invited_into.pop(self, None)
+        self._forget_reference(person)
+
+    def _forget_reference(self, person: Person) -> None:
+        if not (self in person.invited_into or self in person.named_in_bans):
+            self.referenced_by.pop(person, None)
 
     def uninvite(self, person: Person) -> bool:
         """Revoke all invitations of a person; return whether there was one."""
         nick, account = person.name.key, person.account
         was_invited = nick in self.invited or account in self.invited_accounts
-        person.invited_into.pop(self, None)
+        self.unfollow_invitation(person)
         self.invited.pop(nick, None)
         if account is not None:
             self.invited_accounts.pop(account, None)
         return was_invited
 
+    def give_voice(self, person: Person) -> None:
+        """Let a person speak where only some may; beyond the bound, the oldest voice lapses."""
+        if person.account is not None:
+            self.voices[f"account:{person.account}"] = None
+        else:
+            self.voices[f"nick:{person.name.key}"] = None
+            self.follow_nick(person)
+        if len(self.voices) > ROOM_VOICES:
+            del self.voices[next(iter(self.voices))]
+
+    def take_voice(self, person: Person) -> bool:
+        """Take a person's voice away; return whether they had one."""
+        had_voice = self.has_voice(person)
+        self.voices.pop(f"account:{person.account}", None)
+        self.voices.pop(f"nick:{person.name.key}", None)
+        return had_voice
+
+    def has_voice(self, person: Person) -> bool:
+        """Whether a person has been given a voice."""
+        voices = self.voices
+        return bool(voices) and (
+            f"account:{person.effective_account}" in voices or f"nick:{person.name.key}" in voices
+        )
+
     def follow_nick(self, person: Person) -> None:
-        """Remember that a ban or a mute covers this person's nick, and has to follow it."""
+        """Remember that a ban, a mute or a voice has this person's nick, and has to follow it."""
         person.named_in_bans[self] = None
+        self.referenced_by[person] = None
         if len(person.named_in_bans) > NAMED_IN_BANS:
-            del person.named_in_bans[next(iter(person.named_in_bans))]
+            first = next(iter(person.named_in_bans))
+            del person.named_in_bans[first]
+            first._forget_reference(person)
 
     def renamed(self, old: str, new: str) -> None:
-        """Let invitations, bans and mutes follow a person from one folded nick to another."""
+        """Let invitations, voices, bans and mutes follow a person to another folded nick."""
         if old in self.invited:
             del self.invited[old]
             self.invited[new] = None
+        if f"nick:{old}" in self.voices:
+            del self.voices[f"nick:{old}"]
+            self.voices[f"nick:{new}"] = None
         self.bans.renamed(old, new)
         self.mutes.renamed(old, new)
 
     def departed(self, person: Person) -> None:
-        """Drop the invitation and bans of a nick that is free again: its next user is a stranger.
+        """Drop the invitation, voice and bans of a nick that is free: its next user is a stranger.
 
         Only bans and mutes of generated nicks are dropped.
         """
         self.invited.pop(person.name.key, None)
+        self.voices.pop(f"nick:{person.name.key}", None)
         if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
-                bans.drop(Target(Kind.NICK, person.name.key))
+                bans.forget_nick(person.name.key)
+
+    def closed(self) -> None:
+        """Drop the references to this room, which is gone, from people whose nicks it stored."""
+        for person in self.referenced_by:
+            person.invited_into.pop(self, None)
+            person.named_in_bans.pop(self, None)
+        self.referenced_by.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -351,18 +469,24 @@ class Session:
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  A session that does not listen is
     send-only.  ``private`` are the last of the ``private_count`` private messages that it was sent.
-    ``address`` and ``fingerprint`` are those of this connection, ``operator`` whether it proved to
-    be an operator's; ``replaying`` is what a resumed session has still to be shown,
-    ``pending_lines`` are its lines that are not stored yet; ``relay_to`` relays the connection to
-    another server, where that is possible.
+    ``address``, ``fingerprint`` and ``way`` (the name of its way in) are those of this connection,
+    ``operator`` whether it proved to be an operator's; ``by_password`` is whether its owner proved
+    their account by a password, ``since`` when it began, in seconds since the epoch, and ``number``
+    what /sessions calls it; ``replaying`` is what a resumed session has still to be shown,
+    ``pending_lines`` are its lines that are not stored yet; ``guard`` keeps passwords that were
+    refused out of rooms; ``relay_to`` relays the connection to another server, where that is
+    possible.
     """
 
     __slots__ = (
         "address",
+        "by_password",
         "client",
         "fingerprint",
         "focus",
+        "guard",
         "listens",
+        "number",
         "operator",
         "pending_lines",
         "person",
@@ -372,7 +496,9 @@ class Session:
         "relay_to",
         "replaying",
         "send",
+        "since",
         "unread",
+        "way",
     )
 
     def __init__(self, person: Person, client: Client, *, listens: bool = True) -> None:
@@ -387,10 +513,15 @@ class Session:
         self.private_count = 0
         self.address = ""
         self.fingerprint: str | None = None
+        self.way = ""
         self.replaying: Replay | None = None
         self.relay_to: RelayTo | None = None
         self.operator = False
+        self.by_password = False
+        self.since = 0.0
+        self.number = 0
         self.pending_lines: PendingLines | None = None
+        self.guard: PasswordGuard | None = None
 
     # What an audience requires of a listener ------------------------------------------------------
 
@@ -498,9 +629,15 @@ class Session:
         """Give the focus to the room that this person joined last, or to none."""
         self.focus_on(next(reversed(self.person.rooms.values()), None))
 
+    def left(self, room: Room) -> None:
+        """Forget how far a room was read that this person has left."""
+        self.unread.forget(room)
+        if self.replaying is not None:
+            self.replaying.read.pop(room, None)
+
     def unread_counts(self) -> list[tuple[str, int, bool]]:
         """Return the rooms with unread events: name, count, and whether one mentions the user."""
-        return self.unread.counts(self.person.rooms, self.focus) if self.unread else []
+        return self.unread.counts(self.focus) if self.unread else []
 
     def unread_summary(self) -> str:
         """Return the unread counts for a prompt: see `chatd.chat.model.unread.summary`."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from chatd.chat.events import Acted, Edited, RoomEvent, Said
 from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.people import People
-
-#: Characters that may surround a nick: ``@ada``, ``(ada)``, ``ada:``, ``ada!``.
-_AROUND = "@.,:;!?()[]{}<>\"'`*“”«»…-"
+from chatd.chat.text.mentions import mentioned_keys, mentioned_within
 
 
 def mentioned(event: RoomEvent, room: Room, people: People) -> list[Session]:
@@ -17,9 +15,12 @@ def mentioned(event: RoomEvent, room: Room, people: People) -> list[Session]:
     """
     if not isinstance(event, Said | Acted | Edited) or not room.audience.highlights:
         return []
+    keys = mentioned_keys(event.text)
+    if people.lengths and not event.text.isascii():
+        keys.update(mentioned_within(event.text, people.lengths, people.is_here))
     found: list[Session] = []
-    for word in {word.strip(_AROUND) for word in event.text.lower().split()}:
-        person = people.get(word)
+    for key in keys:
+        person = people.get(key)
         if person is not None and person in room.members and person.nick != event.nick:
             found += [session for session in person.sessions if session.style_in(room).highlights]
     return found

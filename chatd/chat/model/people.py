@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 
 from chatd.chat.model.entities import Person
 from chatd.chat.text import names
+from chatd.chat.text.mentions import beginning
 from chatd.chat.text.names import GUEST, Name, fold
 
 
@@ -21,6 +22,9 @@ class People:
         self._on_displaced = on_displaced
         self._by_key: dict[str, Person] = {}
         self._looks: dict[str, Person] = {}
+        #: How many nicks have each length, by the beginning with which a nick is recognised beside
+        #: other letters (`chatd.chat.text.mentions.beginning`).
+        self.lengths: dict[str, dict[int, int]] = {}
         self._guests = 0
         self._free_guests: list[int] = []
         self._freed: set[int] = set()
@@ -44,16 +48,24 @@ class People:
         """Return the person whose nick has this key, or None."""
         return self._by_key.get(key)
 
+    def is_here(self, key: str) -> bool:
+        """Whether a person has the nick with this key."""
+        return key in self._by_key
+
     def is_free(self, name: Name, by: Person | None = None, *, owner: bool = False) -> bool:
         """Whether a nick and its look-alikes are free for ``by``, who may have it already.
 
-        The ``owner`` of the nick can have it even if a person on another server has it now.
+        The ``owner`` of the nick can have it even if a person on another server has it now, or if
+        somebody's differs in accents only: both may be registered since earlier versions.
         """
         holder = self._by_key.get(name.key)
         yields = owner and holder is not None and bool(holder.server)
         allowed = (None, by, holder) if yields else (None, by)
-        looks = (self._looks.get(look) for look in names.skeletons(name))
-        return holder in allowed and all(person in allowed for person in looks)
+        alike = {self._looks.get(look) for look in names.looks(name)}.difference(allowed)
+        if owner:
+            exact = names.skeletons(name)
+            alike = {each for each in alike if each and exact & names.skeletons(each.name)}
+        return holder in allowed and not alike
 
     def add(self, person: Person) -> None:
         """Add a person under their nick; a person with that nick on another server is displaced."""
@@ -61,18 +73,34 @@ class People:
         if there is not None and there is not person:
             self.remove(there)
             self._on_displaced(there, person)
+        if there is not person:
+            self._count_length(person, 1)
         self._by_key[person.name.key] = person
-        for look in names.skeletons(person.name):
-            self._looks[look] = person
+        for look in names.looks(person.name):
+            self._looks.setdefault(look, person)
 
     def remove(self, person: Person) -> None:
         """Remove a person who has left, or who changes their nick."""
-        self._by_key.pop(person.name.key, None)
-        for look in names.skeletons(person.name):
-            self._looks.pop(look, None)
+        if self._by_key.pop(person.name.key, None) is not None:
+            self._count_length(person, -1)
+        for look in names.looks(person.name):
+            if self._looks.get(look) is person:
+                del self._looks[look]
         digits = person.name.key.removeprefix(GUEST)
         if digits != person.name.key and digits.isascii() and digits.isdigit():
             self._free_guest(digits)
+
+    def _count_length(self, person: Person, change: int) -> None:
+        key = person.name.key
+        begins = beginning(key)
+        if not begins:
+            return
+        counts = self.lengths.setdefault(begins, {})
+        count = counts.pop(len(key), 0) + change
+        if count:
+            counts[len(key)] = count
+        elif not counts:
+            del self.lengths[begins]
 
     def _free_guest(self, digits: str) -> None:
         """Make the number of a generated nick available again."""

@@ -6,7 +6,7 @@ left it, and the room's audience knows where it is now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -47,7 +47,10 @@ def _now(room: Counted) -> ReadMark:
 
 
 class UnreadCounts:
-    """The read marks of one session, for each of its rooms that does not have the focus."""
+    """The read marks of one session, for each of its rooms that does not have the focus.
+
+    `forget` is called for every room that the user leaves.
+    """
 
     __slots__ = ("_marks",)
 
@@ -79,6 +82,10 @@ class UnreadCounts:
         if before is not None and before.count == room.audience.count - 1:
             self._marks[room] = replace(_now(room), mentioned=before.mentioned)
 
+    def forget(self, room: Counted) -> None:
+        """Forget the mark of a room that the user has left."""
+        self._marks.pop(room, None)
+
     def take(self, room: Counted) -> tuple[int, int]:
         """Forget the mark of a room that is read now.
 
@@ -87,20 +94,13 @@ class UnreadCounts:
         mark = self._marks.pop(room, _now(room))
         return mark.number, room.audience.count - mark.count
 
-    def counts(
-        self, rooms: Mapping[str, Counted], focus: Counted | None
-    ) -> list[tuple[str, int, bool]]:
-        """Return the rooms with unread events: name, count, and whether one mentions the user.
-
-        ``rooms`` are those that the user is in, by key; the marks of others are dropped.
-        """
-        found = []
-        for room, mark in tuple(self._marks.items()):
-            if rooms.get(room.name.key) is not room:
-                del self._marks[room]
-            elif room is not focus and room.audience.count > mark.count:
-                found.append((room.name.shown, room.audience.count - mark.count, mark.mentioned))
-        return found
+    def counts(self, focus: Counted | None) -> list[tuple[str, int, bool]]:
+        """Return the rooms with unread events: name, count, and whether one mentions the user."""
+        return [
+            (room.name.shown, room.audience.count - mark.count, mark.mentioned)
+            for room, mark in self._marks.items()
+            if room is not focus and room.audience.count > mark.count
+        ]
 
 
 def summary(counts: list[tuple[str, int, bool]]) -> str:

@@ -1,21 +1,49 @@
-"""Address prefixes: the units in which connections are counted and throttled.
+"""Addresses of clients, and address prefixes: the units in which clients are counted and throttled.
 
-They are whole addresses in IPv4 and /64 networks in IPv6: what a household or a server has.
+Prefixes are whole addresses in IPv4 and /64 networks in IPv6: what a household or a server has.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+#: The IPv6 networks whose last 32 bits are the IPv4 address of the client: IPv4-mapped addresses
+#: (RFC 4291, 2.5.5.2), and the prefix of NAT64 translators (RFC 6052, 2.1).
+EMBEDDING_IPV4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+#: The length of those networks' prefixes in bits.
+EMBEDDING_BITS = 96
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address, or None; an IPv6 address that contains an IPv4 address counts as that."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return embedded(address) or address
+
+
+def embedded(address: IPv4Address | IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address inside an IPv6 address, or None."""
+    if isinstance(address, IPv6Address) and any(address in each for each in EMBEDDING_IPV4):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
 
 
 def prefix(address: str) -> str:
     """Return the prefix of an address; text that is not an address is returned unchanged."""
-    try:
-        parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    except ValueError:
+    parsed = parse(address)
+    if parsed is None:
         return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return parsed.exploded[:19]
-    return str(parsed)
+    return parsed.exploded[:19] if isinstance(parsed, IPv6Address) else str(parsed)
+
+
+def is_shared(address: str) -> bool:
+    """Whether an address says nothing about the client: of a Unix socket, or of this machine.
+
+    Clients behind a proxy or a tunnel on this machine, for example, have it in common.
+    """
+    parsed = parse(address)
+    return parsed is None or parsed.is_loopback

@@ -52,7 +52,12 @@ class Backoff:
 
     def _find(self, source: str, now: float) -> _Wrong | None:
         wrong = self._wrong.get(source)
-        if wrong is not None and now - wrong.last > LOGIN_FORGOTTEN:
+        if wrong is None:
+            return None
+        if wrong.last > now:  # the clock was set back: the rest of the wait begins at the new time
+            wrong.until -= wrong.last - now
+            wrong.last = now
+        if now - wrong.last > LOGIN_FORGOTTEN:
             del self._wrong[source]
             return None
         return wrong
@@ -64,12 +69,9 @@ class Backoff:
         )
 
     def wait(self, source: str, now: float) -> float:
-        """Return how many seconds a source has to wait.
-
-        It is never longer than the source's full delay, even after the clock was set back.
-        """
+        """Return how many seconds a source has to wait."""
         wrong = self._find(source, now)
-        return max(0.0, min(wrong.until - now, self._delay(wrong.count))) if wrong else 0.0
+        return max(0.0, wrong.until - now) if wrong else 0.0
 
     def count(self, source: str, now: float) -> None:
         """Count a wrong password."""
@@ -166,12 +168,10 @@ class PerAddressRate:
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
-        self._now = 0.0
 
     def wait(self, address: str, now: float) -> float:
         """Take a token and return 0, or return the seconds until the address has one."""
         network = prefix(address)
-        now = self._now = max(now, self._now)  # the wall clock may be set back
         bucket = self._buckets.setdefault(network, TokenBucket(self._rate, now))
         self._buckets.move_to_end(network)
         if len(self._buckets) > THROTTLE_ENTRIES:

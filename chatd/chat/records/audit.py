@@ -11,7 +11,7 @@ from itertools import takewhile
 from chatd.chat.limits import AUDIT_ENTRIES, REASON_LENGTH
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.records.loading import RecordLoader
-from chatd.chat.store import Store
+from chatd.chat.records.writing import Records
 from chatd.chat.text.sanitizing import cut
 
 #: The kind of the records of the log in the store.
@@ -53,12 +53,13 @@ class AuditLog:
     simultaneously are two records.
     """
 
-    def __init__(self, store: Store, holder: str = "") -> None:
-        self._store = store
+    def __init__(self, records: Records, holder: str = "") -> None:
+        self._records = records
+        records.register(KIND, self.apply_change)
         self._holder = holder
         self._entries: OrderedDict[str, AuditEntry] = OrderedDict()
         self._last = 0
-        self.load = RecordLoader(store, KIND, take=self._restore).load
+        self.load = RecordLoader(records, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for key in sorted(records):
@@ -108,13 +109,13 @@ class AuditLog:
         self._last += 1
         key = f"{self._last:0{_DIGITS}}{'.' * bool(self._holder)}{self._holder}"
         self._entries[key] = entry
-        self._store.put(KIND, key, json.dumps(asdict(entry)))
+        self._records.keep_quietly(KIND, key, json.dumps(asdict(entry)))
         self._prune()
 
     def _prune(self) -> None:
         while len(self._entries) > AUDIT_ENTRIES:
             key, _ = self._entries.popitem(last=False)
-            self._store.put(KIND, key, None)
+            self._records.keep_quietly(KIND, key, None)
 
     def last(self, count: int, room: Room | None = None) -> list[AuditEntry]:
         """Return the last ``count`` entries, oldest first; with a ``room`` only that room's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatd.chat.store import Store
+from chatd.chat.records.writing import Records
 
 
 class RecordLoader:
@@ -14,8 +14,8 @@ class RecordLoader:
     whether it has been.
     """
 
-    def __init__(self, store: Store, *kinds: str, take: Callable[..., None]) -> None:
-        self._store = store
+    def __init__(self, records: Records, *kinds: str, take: Callable[..., None]) -> None:
+        self._records = records
         self._kinds = kinds
         self._take = take
         self.loaded = False
@@ -24,7 +24,7 @@ class RecordLoader:
         """Load the records, unless already loaded."""
         if self.loaded:
             return
-        records = [await self._store.records(kind) for kind in self._kinds]
+        records = [await self._records.of_kind(kind) for kind in self._kinds]
         if not self.loaded:  # another call may have been faster while this one waited
             self.loaded = True
             self._take(*records)

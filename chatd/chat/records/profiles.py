@@ -14,7 +14,7 @@ from typing import Any
 from chatd.chat.limits import BOOKMARKS
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.store import Store
+from chatd.chat.records.writing import Records
 
 #: The kind of the records of profiles in the store.
 KIND = "profile"
@@ -33,8 +33,9 @@ class _Profile:
 class Profiles:
     """The profiles of all accounts; ``defaults`` are the preferences of users who set none."""
 
-    def __init__(self, store: Store, defaults: Preferences) -> None:
-        self._store = store
+    def __init__(self, records: Records, defaults: Preferences) -> None:
+        self._records = records
+        records.register(KIND, self.apply_change)
         self._defaults = defaults
         self._loaded = False
         self._profiles: dict[str, _Profile] = {}
@@ -43,7 +44,7 @@ class Profiles:
         """Load the profiles from the store, once."""
         if self._loaded:
             return
-        records = await self._store.records(KIND)
+        records = await self._records.of_kind(KIND)
         if not self._loaded:
             self._loaded = True
             for account, value in records.items():
@@ -64,12 +65,17 @@ class Profiles:
         return self._defaults.restored(profile.chosen) if profile is not None else self._defaults
 
     def set_preferences(self, person: Person, preferences: Preferences) -> None:
-        """Store the preferences of a person with an account, for their next session."""
-        if person.account is not None:
+        """Set the preferences of a person with an account, for their next session.
+
+        It is part of a change of records.
+        """
+        account = person.account
+        if account is not None:
             defaults = asdict(self._defaults)
+            before = self._encoded(account)
             chosen = {k: v for k, v in asdict(preferences).items() if v != defaults[k]}
-            self._profile(person.account).chosen = chosen
-            self._store_record(person.account)
+            self._profile(account).chosen = chosen
+            self._records.put(KIND, account, self._encoded(account), before)
 
     def last_read(self, person: Person, room: Room) -> int | None:
         """Return the number of the last event of a room that a person was sent, if it is known."""
@@ -88,12 +94,33 @@ class Profiles:
             read[ident] = max(at, read.pop(ident, 0))
             if len(read) > BOOKMARKS:
                 del read[next(iter(read))]
-        self._store_record(person.account)
+        self._records.keep_quietly(KIND, person.account, self._encoded(person.account))
+
+    def drop(self, account: str) -> None:
+        """Drop the profile of an account that is gone, as part of a change of records."""
+        before = self._encoded(account)
+        if self._profiles.pop(account, None) is not None:
+            self._records.put(KIND, account, None, before)
+
+    def forget(self, account: str) -> None:
+        """Drop what the sessions of an account that is gone have left as they ended."""
+        if self._profiles.pop(account, None) is not None:
+            self._records.keep_quietly(KIND, account, None)
+
+    def move(self, account: str, new: str) -> None:
+        """Keep the profile of an account under its new nick, as part of a change of records."""
+        profile = self._profiles.get(account)
+        if profile is not None:
+            self.drop(account)
+            self._profiles[new] = profile
+            self._records.put(KIND, new, self._encoded(new), None)
 
     def _profile(self, account: str) -> _Profile:
         return self._profiles.setdefault(account, _Profile())
 
-    def _store_record(self, account: str) -> None:
-        profile = self._profiles[account]
-        record = {"chosen": profile.chosen, "read": profile.read}
-        self._store.put(KIND, account, json.dumps(record))
+    def _encoded(self, account: str) -> str | None:
+        """Return the record of an account's profile; None when there is none."""
+        profile = self._profiles.get(account)
+        if profile is None:
+            return None
+        return json.dumps({"chosen": profile.chosen, "read": profile.read})

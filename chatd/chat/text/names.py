@@ -4,6 +4,9 @@ A nick is shown as it was typed and compared by its key: PRECIS UsernameCaseMapp
 section 3.3).  Its skeleton (Unicode TS 39, section 4) is equal for nicks that look alike, and
 its letters come from one script (TS 39, section 5, single script), so that a stranger cannot
 impersonate a user who is here.
+
+`nick` parses a nick that a user chooses, `existing` one that a user may have since earlier
+versions, which refused fewer.
 """
 
 from __future__ import annotations
@@ -13,20 +16,24 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
-from confusable_homoglyphs import categories, confusables
+from confusable_homoglyphs import categories
 from precis_i18n import get_profile
 
 from chatd.chat.events import Refused
 from chatd.chat.limits import NICK_LENGTH, ROOM_LENGTH
+from chatd.chat.text.lookalikes import bare_skeleton, skeleton
+from chatd.chat.text.reserved import is_servers, is_staffs
 from chatd.chat.text.sanitizing import cut, of_categories, safe
 
-_SHAPE = re.compile(rf"\w[\w.\-{of_categories('Mn', 'Mc')}]*")
+#: The characters of nicks after the first one, for a regex class.
+NICK_CHARACTERS = rf"\w.\-{of_categories('Mn', 'Mc')}"
+_SHAPE = re.compile(rf"\w[{NICK_CHARACTERS}]*")
+#: What ends a sentence cannot end a nick: ``ada.`` mentions ada.
+_ENDS = ".-"
 #: The beginning of generated nicks.
 GUEST = "guest"
-#: Nicks that would be mistaken for the server.
-RESERVED = frozenset({"server", "chatd", "system", "you", "operator", "everyone", "all", "here"})
 #: Variants of a nick that are tried before the user is given a guest nick instead.
 VARIANTS = 100
 #: Scripts that are written together: Japanese mixes three of these, Korean two.
@@ -44,13 +51,26 @@ class Name:
         return self.shown
 
 
-def nick(text: str) -> Name:
-    """Parse a nick.
+def nick(text: str, *, staff: bool = False) -> Name:
+    """Parse a nick that a user chooses; ``staff`` may choose one of the people who run the server.
+
+    :raises Refused: ``bad-nick``, with a sentence that says what is wrong with it.
+    """
+    name = existing(text)
+    if name.shown.endswith(tuple(_ENDS)):
+        raise Refused("bad-nick", "A nick ends with a letter, a digit or _.")
+    if not staff and is_staffs(name.shown, name.key):
+        raise Refused("bad-nick", f"{name.shown} is a name that the server keeps for operators.")
+    return name
+
+
+def existing(text: str) -> Name:
+    """Parse a nick that somebody may have, even if it can no longer be chosen.
 
     :raises Refused: ``bad-nick``, with a sentence that says what is wrong with it.
     """
     name = _name(text, NICK_LENGTH, "nick")
-    if not skeletons(name).isdisjoint(_reserved()):
+    if is_servers(name.shown, name.key):
         raise Refused("bad-nick", f"{name.shown} is a name that the server keeps for itself.")
     if not _one_script(name.shown):
         raise Refused("bad-nick", f"A nick is written in one script; {name.shown} mixes several.")
@@ -61,7 +81,7 @@ def nick(text: str) -> Name:
 def fold(text: str) -> str:
     """Return the key of a nick; for text that is not a nick an empty string, which no user has."""
     try:
-        return nick(text).key
+        return existing(text).key
     except Refused:
         return ""
 
@@ -105,7 +125,7 @@ def as_nick(text: str) -> Name | None:
     """Return the nick that is closest to some text, such as an ssh user name, or None."""
     kept = "".join(_SHAPE.findall(unicodedata.normalize("NFC", safe(text))))[:NICK_LENGTH]
     try:
-        return nick(kept)
+        return nick(kept.rstrip(_ENDS))
     except Refused:
         return None
 
@@ -113,12 +133,14 @@ def as_nick(text: str) -> Name | None:
 def variants(name: Name) -> Iterator[Name]:
     """Yield nicks to try when one is taken: ``ada2``, ``ada3``, up to ``VARIANTS`` of them.
 
+    Those of a nick of the staff are, too: they are for the operator who asked for it.
+
     There may be none: European digits may not be mixed with Arabic ones (RFC 5893, section 2).
     """
     for number in range(2, 2 + VARIANTS):
         tail = str(number)
         with suppress(Refused):  # a name that was cut to make room may also be invalid
-            yield nick(name.shown[: NICK_LENGTH - len(tail)] + tail)
+            yield nick(name.shown[: NICK_LENGTH - len(tail)] + tail, staff=True)
 
 
 def skeletons(name: Name) -> frozenset[str]:
@@ -127,46 +149,19 @@ def skeletons(name: Name) -> frozenset[str]:
     One skeleton is of the nick as shown, one of its key: ``Iola`` looks like ``lola``, ``iola``
     does not.
     """
-    return frozenset((_skeleton(name.shown), _skeleton(name.key)))
+    return frozenset((skeleton(name.shown), skeleton(name.key)))
 
 
-def _skeleton(text: str) -> str:
-    table = _prototypes()
-    decomposed = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFD", "".join(table.get(c, c) for c in decomposed)).casefold()
+def looks(name: Name) -> frozenset[str]:
+    """Return the skeletons of a nick and those without accents.
 
-
-def prepare() -> None:
-    """Load the table of look-alikes, some 50 ms, before the first nick needs it."""
-    _prototypes()
-
-
-@cache
-def _prototypes() -> dict[str, str]:
-    """Return the prototype of each character that looks like another one.
-
-    The data lists pairs; a union-find groups them into classes, and the shortest, smallest member
-    of a class is its prototype.
+    Nicks of which one differs from the other only in accents, or not even in them, have one in
+    common; a user could be mistaken for the other.
     """
-    parent: dict[str, str] = {}
-
-    def root(text: str) -> str:
-        while parent.setdefault(text, text) != text:
-            text = parent[text]
-        return text
-
-    for source, targets in confusables.confusables_data.items():
-        for target in targets:
-            pair = (root(source), root(target["c"]))
-            kept, merged = sorted(pair, key=lambda text: (-len(text), text))
-            parent[merged] = kept
-    return {text: root(text) for text in parent if len(text) == 1 and root(text) != text}
-
-
-@cache
-def _reserved() -> frozenset[str]:
-    """Return the skeletons of the reserved nicks."""
-    return frozenset().union(*(skeletons(Name(word, word)) for word in RESERVED))
+    exact = skeletons(name)
+    if name.shown.isascii():
+        return exact
+    return exact | {bare_skeleton(name.shown), bare_skeleton(name.key)}
 
 
 def _one_script(text: str) -> bool:

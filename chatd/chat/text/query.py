@@ -128,16 +128,19 @@ def read_query(text: str, zone: str) -> Query:
     search = SearchQuery(
         phrases=tuple(phrases)[:SEARCH_WORDS],
         author=fold(options["from"]) if "from" in options else None,
-        since=_midnight(options["since"], zone) if "since" in options else None,
-        until=_midnight(options["until"], zone, later=1) if "until" in options else None,
+        since=midnight(options["since"], zone) if "since" in options else None,
+        until=midnight(options["until"], zone, later=1) if "until" in options else None,
     )
     if search == SearchQuery():
         raise Refused("bad-search", "Search for a word, for from:NICK, or for since:DAY.")
     return Query(search, options.get("in", ""), read_page(options.get("page", "1"), SEARCH_PAGES))
 
 
-def _midnight(day: str, zone: str, later: int = 0) -> float:
-    """Return the start of a day, or of one ``later`` days after it, in seconds since the epoch."""
+def midnight(day: str, zone: str, later: int = 0) -> float:
+    """Return the start of a day, or of one ``later`` days after it, in seconds since the epoch.
+
+    :raises Refused: ``bad-search``.
+    """
     try:
         date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
         return (date + timedelta(days=later)).timestamp()

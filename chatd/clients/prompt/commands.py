@@ -79,7 +79,7 @@ def may_hold_secret(line: str) -> bool:
 
     None of these is a command here, but users of other clients type them by habit.
     """
-    return line.lower().startswith(("/register ", "/password ", "/login "))
+    return line.lstrip().lower().startswith(("/register ", "/password ", "/login "))
 
 
 def help_rows() -> list[str]:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import termios
+import time
 import tty
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -201,4 +202,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     from twisted.internet import reactor
 
+    measuring: Any = reactor
+    measuring.seconds = time.monotonic  # Twisted's is the time of day, which may be set
     return Program(reactor, options.host, options.port, options.name).run()

@@ -100,7 +100,9 @@ def _reactor() -> Any:
     """Return the reactor; importing it installs it, which an import of this module must not do."""
     from twisted.internet import reactor
 
-    return reactor
+    measuring: Any = reactor
+    measuring.seconds = time.monotonic  # Twisted's is the time of day, which may be set
+    return measuring
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ class LocalPeople:
             },
             "address": person.address,
             "beside": person.on_behalf_of,
+            "registered": person.registered,
             "lost": person.is_detached,
         }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Role
@@ -26,14 +27,14 @@ class RemoteServer:
     """Another server, its people by their numbers there, and how far this one has followed it.
 
     ``last_heard`` is when its last message arrived, ``last_asked`` when its full state was last
-    requested, in seconds since the epoch.  ``number`` is that of its last message; None until its
-    full state is complete.  ``parts`` counts the parts received so far, ``unconfirmed`` holds the
-    people not yet found in them.  ``was_synced`` is True once a full state has been received.
+    requested, in seconds that nobody can set.  ``number`` is that of its last message; None until
+    its full state is complete.  ``parts`` counts the parts received so far, ``unconfirmed`` holds
+    the people not yet found in them.  ``was_synced`` is True once a full state has been received.
     """
 
     name: str
     last_heard: float
-    last_asked: float = 0.0
+    last_asked: float = -inf
     display_name: str = ""
     number: int | None = None
     parts: int = 0
@@ -45,7 +46,8 @@ class RemoteServer:
 class RemotePeople:
     """The other ``servers``, and their people: how they join rooms, leave and move.
 
-    ``now`` is the time of the last heartbeat or liveness check, in seconds since the epoch.
+    ``now`` is the time of the last heartbeat or liveness check, in seconds since the epoch;
+    ``elapsed`` is the same moment on a clock that nobody can set.
     """
 
     def __init__(self, chat: Chat, outgoing: Outgoing) -> None:
@@ -53,6 +55,7 @@ class RemotePeople:
         self._outgoing = outgoing
         self._rooms = outgoing.rooms
         self.now = 0.0
+        self.elapsed = 0.0
         self.servers: dict[str, RemoteServer] = {}
         self._numbers: dict[Person, int] = {}
         self._directory = Directory()
@@ -61,14 +64,14 @@ class RemotePeople:
         self._emptied: dict[Room, None] | None = None
         self._successions = OwnerSuccession()
 
-    def advance(self, now: float) -> None:
-        """Set the time."""
-        self.now = now
+    def advance(self, now: float, elapsed: float) -> None:
+        """Set the time of day, and the time on a clock that nobody can set."""
+        self.now, self.elapsed = now, elapsed
 
     def request_full_state(self, name: str) -> None:
         """Ask a server for its full state."""
         if name in self.servers:
-            self.servers[name].last_asked = self.now
+            self.servers[name].last_asked = self.elapsed
         self._outgoing.request_full_state(name)
 
     # Lookups --------------------------------------------------------------------------------------
@@ -99,13 +102,14 @@ class RemotePeople:
     def last_known(self, account: str, fingerprint: str) -> tuple[int, float]:
         """Return the number of the owner of an account or a key, and when their server was heard.
 
-        Both are zero when the owner is on no other server.
+        The time is in seconds since the epoch, as the clock is set now.  Both are zero when the
+        owner is on no other server.
         """
         person = self._directory.find(account, fingerprint)
         server = self.servers.get(person.server) if person is not None else None
         if person is None or server is None:
             return 0, 0.0
-        return self._numbers[person], server.last_heard
+        return self._numbers[person], self.now - (self.elapsed - server.last_heard)
 
     # States from a server -------------------------------------------------------------------------
 
@@ -155,7 +159,7 @@ class RemotePeople:
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.address, person.on_behalf_of = state.get("address", ""), state.get("beside")
-        person.lost = state.get("lost", False)
+        person.registered, person.lost = state.get("registered"), state.get("lost", False)
         person.last_active = state["active"]
         self._directory.update(person)
         for key in person.rooms.keys() - state["rooms"].keys():
@@ -175,6 +179,7 @@ class RemotePeople:
         for room in {**person.invited_into, **person.named_in_bans} if departs else ():
             room.departed(person)
             self._outgoing.room_changed(room)  # a concurrent invitation may not be known everywhere
+        person.forget_references()
         for other in person.ignored_by if departs and person.is_guest_nick else ():
             other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
@@ -279,6 +284,7 @@ class RemotePeople:
         """Drop a room that is empty."""
         if self._chat.rooms.get(room.name.key) is room:
             del self._chat.rooms[room.name.key]
+            self._chat.room_closed(room)
             self._rooms.forget(room)
 
     def settle_successions(self) -> None:

@@ -14,14 +14,14 @@ from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Role
 from chatd.chat.model import rules
-from chatd.chat.model.bans import Ban, Bans, Kind, read_target
-from chatd.chat.model.entities import Person, Room, Settings
+from chatd.chat.model.bans import Ban, Bans, Kind
+from chatd.chat.model.entities import Outsider, Person, Room, Settings
 
 #: The shared tables of a room, or changes to them, in which None deletes an entry.
 Tables = dict[str, dict[str, Any]]
 #: The names of the tables, as servers send them to each other: ``keepers`` is `Room.roles`,
 #: ``invited`` is `Room.invited` (guests, by folded nick), ``guests`` is `Room.invited_accounts`.
-_TABLES = ("settings", "keepers", "bans", "mutes", "invited", "guests")
+_TABLES = ("settings", "keepers", "bans", "mutes", "invited", "guests", "voices")
 
 #: The state of a room that was just opened.
 FRESH: Tables = {**{table: {} for table in _TABLES}, "settings": asdict(Settings())}
@@ -36,6 +36,7 @@ def snapshot(room: Room) -> Tables:
         "mutes": room.mutes.encoded(),
         "invited": dict.fromkeys(room.invited, True),
         "guests": dict.fromkeys(room.invited_accounts, True),
+        "voices": dict.fromkeys(room.voices, True),
     }
 
 
@@ -81,6 +82,8 @@ def apply(chat: Chat, room: Room, changes: Tables) -> None:
         room.invited_accounts.pop(account, None)
         if is_invited:
             room.invited_accounts[account] = None
+    for voice, is_given in changes.get("voices", {}).items():
+        _apply_voice(chat, room, voice, is_given=bool(is_given))
 
 
 def role_of(value: str | None) -> Role:
@@ -103,28 +106,43 @@ def _apply_ban(chat: Chat, room: Room, bans: Bans, target: str, value: str | Non
     Members here whom a new ban covers joined while it was set, and are kicked.
     """
     bans.apply_change(target, value)
-    if value is not None and bans is room.bans:
-        _kick_banned(chat, room, Ban.decoded(target, value))
-    read = read_target(target)
-    person = chat.people.get(read.value) if read is not None and read.kind is Kind.NICK else None
-    if value is not None and person is not None:
-        room.follow_nick(person)
+    if value is None:
+        return
+    ban = Ban.decoded(target, value)
+    if bans is room.bans:
+        _kick_banned(chat, room, ban)
+    for mark in ban.marks:
+        nick = mark.target.kind is Kind.NICK
+        person = chat.people.get(mark.target.value) if nick else None
+        if person is not None:
+            room.follow_nick(person)
 
 
 def _kick_banned(chat: Chat, room: Room, ban: Ban) -> None:
     by = chat.people.find(ban.by)
     for person in tuple(room.members):
-        covers = not person.server and ban.target.covers(person.identity)
-        if covers and rules.ban_of(room, person, ban.made) is not None:
+        covers = not person.server and ban.covers(person.identity, ban.made)
+        if covers and rules.ban_of(room, Outsider(person, person.operator), ban.made) is not None:
             kick(chat, person, room, by, ban.reason, ban.made, ban)
+
+
+def _apply_voice(chat: Chat, room: Room, voice: str, *, is_given: bool) -> None:
+    """Give or take a voice; that of a nick follows its person to another one."""
+    room.voices.pop(voice, None)
+    if is_given:
+        room.voices[voice] = None
+        kind, _, nick = voice.partition(":")
+        person = chat.people.get(nick) if kind == Kind.NICK.value else None
+        if person is not None:
+            room.follow_nick(person)
 
 
 def _apply_invitation(room: Room, key: str, person: Person | None, *, is_invited: bool) -> None:
     """Add or remove the invitation of a folded nick; ``person`` is its holder, if any."""
     room.invited.pop(key, None)
     if person is not None:
-        person.invited_into.pop(room, None)
+        room.unfollow_invitation(person)
     if is_invited:
         room.invited[key] = None
         if person is not None:
-            person.invited_into[room] = None
+            room.follow_invitation(person)

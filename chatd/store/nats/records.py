@@ -9,15 +9,17 @@ chat is notified.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
-from chatd.chat.store import NotStoredError
+from chatd.chat.store import NotStoredError, Record
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.api import WrongSequenceError, retrying
 from chatd.store.nats.jetstream.layout import RECORDS, from_subject_token, subject_token
 from chatd.store.nats.rooms.context import StoreContext
-from chatd.store.threads.main_thread import Promise
+from chatd.store.threads.main_thread import Outcome
 
 #: Seconds after which a record that was not acknowledged is abandoned.
 GIVE_UP_SECONDS = 20.0
@@ -99,32 +101,53 @@ class Records:
                 changed = self._context.observer.record_changed
                 self._context.bridge.call_main(partial(changed, kind, key, value))
 
-    async def put(self, kind: str, key: str, value: str | None, promise: Promise) -> None:
-        """Replace the known version of a record, or (None) drop it, and resolve a promise.
+    async def put_all(self, records: Sequence[Record], outcome: Outcome) -> None:
+        """Replace the known versions of records, or (None) drop them, and resolve the outcome.
 
-        The promise fails with `NotStoredError` if that is not done.
+        It fails with `NotStoredError` if that is not done.  JetStream has no transactions: what
+        was replaced before one failed is put back.
         """
-        async with self.locks.of((kind, key)):
-            self._put_count += 1
-            message_id = f"{self._lease}.{self._put_count}"
+        done: list[Record] = []
+        async with AsyncExitStack() as held:
+            for each in sorted({record[:2] for record in records}):  # in one order: no deadlock
+                await held.enter_async_context(self.locks.of(each))
             try:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     await self._ready.wait()
-                    await self._put(kind, key, value, message_id)
+                    known = [self._known(*record[:2]) for record in records]
+                    for record, version in zip(records, known, strict=True):
+                        await self._put(record, version)
+                        done.append(Record(record.kind, record.key, version[1]))
             except TimeoutError:
                 error = NotStoredError("the cluster does not answer.")
-                self._context.bridge.call_main(partial(promise.fail, error))
             except WrongSequenceError:
                 error = NotStoredError("somebody else changed it at the same moment; try again.")
-                self._context.bridge.call_main(partial(promise.fail, error))
             else:
-                self._context.bridge.call_main(partial(promise.resolve, None))
+                self._context.bridge.call_main(partial(outcome.resolve, None))
+                return
+            await self._put_back(done)
+            self._context.bridge.call_main(partial(outcome.fail, error))
 
-    async def _put(self, kind: str, key: str, value: str | None, message_id: str) -> None:
+    async def _put_back(self, records: Sequence[Record]) -> None:
+        """Return records to the values that they had, unless another server has changed them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                for record in reversed(records):
+                    with suppress(WrongSequenceError):
+                        await self._put(record, self._known(*record[:2]))
+
+    def _known(self, kind: str, key: str) -> tuple[int, str | None]:
+        """Return the revision and the value of a record, as this server knows it."""
+        return self._records.get((kind, key), (0, None))
+
+    async def _put(self, record: Record, known: tuple[int, str | None]) -> None:
+        """Put a record in the place of a version that this server knows."""
+        kind, key, value = record
+        self._put_count += 1
+        message_id = f"{self._lease}.{self._put_count}"
         subject = f"$KV.records.{subject_token(kind)}.{subject_token(key)}"
         data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
         while True:
-            known = self._records.get((kind, key), (0, None))
             publish = partial(
                 self._streams.publish,
                 subject,
@@ -140,11 +163,12 @@ class Records:
                     return
                 # A different value is another server's change.  The same value under another
                 # revision only means that the known revision was out of date: retry.
-                current = self._records.get((kind, key), (0, None))
+                current = self._known(kind, key)
                 if current[1] != known[1] and kind not in LAST_WINS:
                     raise
+                known = current
             else:
-                if self._records.get((kind, key), (0, None))[0] < ack.seq:
+                if self._known(kind, key)[0] < ack.seq:
                     self._records[kind, key] = (ack.seq, value)
                 return
 

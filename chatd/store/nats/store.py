@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import NotStoredError, StoreObserver
+from chatd.chat.store import NotStoredError, Record, StoreObserver, Written
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.bus import NatsBus
 from chatd.store.nats.claims import Claims
@@ -29,7 +30,7 @@ from chatd.store.nats.rooms.room import RoomStream
 from chatd.store.nats.rooms.tail_cache import TAIL_EVENTS, TailCache
 from chatd.store.nats.stale_claims import StaleClaims
 from chatd.store.nats.threads import ThreadBridge
-from chatd.store.threads.main_thread import MainThread, Promise
+from chatd.store.threads.main_thread import MainThread, Outcome, Quietly
 
 Result = TypeVar("Result")
 
@@ -45,8 +46,10 @@ MAX_PENDING_RECORDS = 10_000
 BUSY = "the server cannot keep up; try again later."
 #: Room streams that are kept although they are idle.
 MAX_IDLE_ROOMS = 1000
-#: Seconds to connect and set up: a cluster that starts at the same time needs a while.
-CONNECT_SECONDS = 30.0
+#: Seconds to connect: a server that cannot be reached is told to whoever starts this one at once.
+CONNECT_SECONDS = 4.0
+#: Seconds to set up: the streams of a cluster that starts at the same time need a while.
+SET_UP_SECONDS = 30.0
 #: Rooms that are audited each time the lease is renewed, in case a live copy was lost.
 AUDITED_ROOMS = 20
 #: Seconds for shutting down: by then each post is stored, or its author notified.
@@ -98,6 +101,7 @@ class NatsStore:
         lease_seconds: int = layout.LEASE_SECONDS,
     ) -> None:
         self.bridge = ThreadBridge(main_thread)
+        self.health = StoreHealth()
         self.bus = NatsBus(self.bridge, called)
         self._main_thread = main_thread
         self._observer = _ObserverProxy()
@@ -324,10 +328,10 @@ class NatsStore:
     # Reading --------------------------------------------------------------------------------------
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
-        """Return the last ``count`` events numbered below ``number``, oldest first."""
-        return await self.bridge.query(self.history.before, room, number, count)
+        """Return the last ``count`` events below ``number`` and before ``skip`` more."""
+        return await self.bridge.query(self.history.before, room, number, count, skip)
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
@@ -351,22 +355,29 @@ class NatsStore:
 
     # Records --------------------------------------------------------------------------------------
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Replace the known version of a record, or (None) drop it.
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Replace the known versions of records; if one cannot be replaced, none is.
 
         :raises NotStoredError: from the awaitable, if that is not done.
         """
         promise = self._main_thread.promise()
-        if self._pending_records.is_full:
-            self._main_thread.call_soon(partial(promise.fail, NotStoredError(BUSY)))
-        else:
-            self._pending_records.add()
-            self.bridge.call(lambda: self.bridge.spawn(self._put(kind, key, value, promise)))
+        self._begin_put(records, promise)
         return promise
 
-    async def _put(self, kind: str, key: str, value: str | None, promise: Promise) -> None:
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Replace a record that nobody waits for; ``written`` is called with the outcome."""
+        self._begin_put([record], Quietly(written))
+
+    def _begin_put(self, records: Sequence[Record], outcome: Outcome) -> None:
+        if self._pending_records.is_full:
+            self._main_thread.call_soon(partial(outcome.fail, NotStoredError(BUSY)))
+        else:
+            self._pending_records.add()
+            self.bridge.call(lambda: self.bridge.spawn(self._put(records, outcome)))
+
+    async def _put(self, records: Sequence[Record], outcome: Outcome) -> None:
         try:
-            await self.record_cache.put(kind, key, value, promise)
+            await self.record_cache.put_all(records, outcome)
         finally:
             self._pending_records.remove()
 
@@ -403,9 +414,9 @@ class NatsStore:
 
 
 async def _patiently(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Retry for `CONNECT_SECONDS`: the streams of a starting cluster have no leaders yet."""
+    """Retry for `SET_UP_SECONDS`: the streams of a starting cluster have no leaders yet."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + CONNECT_SECONDS
+    deadline = loop.time() + SET_UP_SECONDS
     while True:
         try:
             return await work()

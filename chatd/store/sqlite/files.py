@@ -1,30 +1,25 @@
 """Files of the SQLite store, for administration with or without a running server.
 
-It knows their location, how one process locks them, how they are read alongside a running server
-and how they are copied.  It does not know the contents of the tables.
+It knows their location, how one process locks them, and how they are read alongside a running
+server.  It does not know the contents of the tables.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import sqlite3
-import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from chatd.store.sqlite import schema
+from chatd.store.sqlite import disk, schema
 from chatd.store.sqlite.store import StoreError, connect
 
 #: The name of the database in the data folder.
 DATABASE = "chatd.db"
 #: The common prefix of the files that a server creates there.
 _FILE_PREFIXES = ("chatd.", "ssh_host_")
-#: Pages that one step copies (4 MiB); the command can be interrupted between two steps.
-COPIED_PAGES = 1024
 #: Seconds that a reader waits for another process to release the file.
 READ_SECONDS = 10.0
 #: A reader in WAL mode writes too: its read marks, in the shared memory file next to the database.
@@ -55,12 +50,17 @@ def change_owner(folder: Path, uid: int | None, gid: int | None) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, may_be_missing: bool = False) -> Iterator[None]:
     """Lock a database for this process, with the lock that a server takes.
+
+    With ``may_be_missing`` its folder is enough.
 
     :raises StoreError: when another process has it, or the folder cannot be written to.
     """
-    _check_there(path)
+    if not may_be_missing:
+        _check_there(path)
+    elif not path.parent.is_dir():
+        raise StoreError(f"there is no folder {path.parent}")
     try:
         lock = _open_lock(path)
     except OSError as error:
@@ -83,7 +83,7 @@ def _open_lock(path: Path) -> int:
     except FileExistsError:
         return os.open(lock, flags)
     if os.geteuid() == 0:  # a server that does not run as root must be able to open it
-        owner = path.stat()
+        owner = path.parent.stat() if not path.exists() else path.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
 
@@ -96,7 +96,7 @@ def reading(path: Path, *, any_version: bool = False) -> Iterator[sqlite3.Connec
         ``any_version``), or SQLite fails while it is read.
     """
     _check_there(path)
-    with _sqlite_errors_as_sentences(path), closing(_read_only(path)) as database:
+    with _sqlite_errors_as_sentences(path), closing(_readable(path)) as database:
         version = _version(path, database)
         if not any_version:
             _check_version(path, version)
@@ -127,84 +127,41 @@ def upgrade(path: Path) -> tuple[int, int]:
             return version, _version(path, database)
 
 
-def copy(path: Path, target: Path, *, replace: bool = False) -> int:
-    """Copy a snapshot of a database into one file; return its size in bytes.
-
-    A server may write meanwhile.  The copy is complete or absent, and readable only by its owner.
-
-    :raises StoreError: when the target exists and is not to be replaced, the database cannot be
-        read, or the copy cannot be written.
-    """
-    _check_target(path, target, replace=replace)
-    with reading(path, any_version=True) as database:
-        try:
-            return _write_copy(database, target)
-        except OSError as error:
-            raise StoreError(f"{error.strerror}: {error.filename or target}") from None
-
-
-def _check_target(path: Path, target: Path, *, replace: bool) -> None:
-    """Check that a copy may have this name, which must not be that of the database itself."""
-    try:
-        existing = target.lstat()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StoreError(f"{error.strerror}: {target}") from None
-    if path.exists() and target.exists() and path.samefile(target):
-        raise StoreError(f"{target} is the database itself")
-    if not stat.S_ISREG(existing.st_mode):
-        raise StoreError(f"{target} is no file that could be replaced")
-    if not replace:
-        raise StoreError(f"{target} is there already; --force replaces it")
-
-
-def _write_copy(database: sqlite3.Connection, target: Path) -> int:
-    """Write a copy under a temporary name, check that it can be read, and rename it."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
-    os.close(handle)
-    try:
-        with closing(sqlite3.connect(name, isolation_level=None)) as copy:
-            # All steps of one read transaction copy the same snapshot; without it, SQLite would
-            # restart the backup whenever the server writes.
-            database.execute("BEGIN")
-            database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            database.backup(copy, pages=COPIED_PAGES, progress=_interruptible)
-            database.execute("COMMIT")
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable from anywhere
-            (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise StoreError(f"the database is damaged, and was not copied: {verdict}")
-        size = os.stat(name).st_size
-        os.replace(name, target)
-        _sync_folder(target.parent)
-    except BaseException:
-        for tail in ("", "-journal", "-wal", "-shm"):
-            with suppress(OSError):
-                os.unlink(name + tail)
-        raise
-    return size
-
-
-def _interruptible(status: int, remaining: int, total: int) -> None:
-    """Do nothing between two steps: Python handles signals when it is called."""
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync a folder, so that the new name survives a power cut, where folders can be synced."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(handle)
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    address = f"{path.absolute().as_uri()}?mode=ro"
+def _read_only(path: Path, more: str = "") -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?mode=ro{more}"
     return sqlite3.connect(address, uri=True, isolation_level=None, timeout=READ_SECONDS)
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    """Open a database for reading, and read its header.
+
+    Where SQLite cannot write beside it, as the file system is read-only, the file alone is read,
+    unless there is a log with more in it.
+    """
+    try:
+        return _checked(_read_only(path))
+    except sqlite3.OperationalError as error:
+        log = path.with_name(f"{path.name}-wal")
+        has_more = log.exists() and log.stat().st_size
+        if has_more or not (_is_refused(error) and disk.is_read_only(path.parent)):
+            raise
+    return _read_only(path, "&immutable=1")
+
+
+def _checked(database: sqlite3.Connection) -> sqlite3.Connection:
+    """Return a database whose header can be read; SQLite opens the files only then."""
+    try:
+        database.execute("PRAGMA user_version").fetchone()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _is_refused(error: sqlite3.Error) -> bool:
+    """Return whether SQLite may not write, or not open what it needs."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
 
 
 def _version(path: Path, database: sqlite3.Connection, *, empty: bool = False) -> int:
@@ -250,7 +207,7 @@ def _sqlite_errors_as_sentences(path: Path) -> Iterator[None]:
     except schema.SchemaError as error:
         raise StoreError(f"{path}: {str(error).rstrip('.')}") from None
     except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            raise StoreError(f"{path}: {error}; {_PERMISSION_HINT}") from None
-        raise StoreError(f"{path}: {error}") from None
+        reason = disk.explained(error, path.parent)
+        if _is_refused(error) and reason == str(error):
+            reason = f"{error}; {_PERMISSION_HINT}"
+        raise StoreError(f"{path}: {reason}") from None

@@ -14,11 +14,12 @@ from typing import Any
 
 from chatd.chat.events import Acted, Change, Edited, KeptEvent, RoomEvent, Said, TopicSet
 from chatd.chat.limits import MESSAGE_IDS
+from chatd.chat.store import Record
 from chatd.chat.text.names import fold
 from chatd.chat.text.query import text_of
 from chatd.store.sqlite.retention import Retention, drop
 from chatd.store.sqlite.search_index import BLOCK, indexed
-from chatd.store.threads.main_thread import Promise
+from chatd.store.threads.main_thread import Outcome
 
 #: The columns of an event, as `event_from` takes them.
 EVENT = "event.number, event.time, event.kind, event.nick, event.text, event.edited"
@@ -75,19 +76,17 @@ class DropRoomsBut:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Put a record, or (None) drop it, and resolve a promise."""
+    """Put some records, and resolve a promise."""
 
-    kind: str
-    key: str
-    value: str | None
-    promise: Promise
+    records: Sequence[Record]
+    promise: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Start a query of the read thread once everything before it is committed."""
+    """Start a query of a read thread once everything before it is committed."""
 
-    read: Callable[[], None]
+    start: Callable[[], None]
 
 
 Job = Post | Limit | DropRoom | DropRoomsBut | Put | Read
@@ -235,8 +234,8 @@ class Writer:
 
     def drop_room(self, room: str) -> None:
         """Remove the name of a room; its events are pruned later, some at a time."""
-        self._rooms.pop(room, None)
-        self.retention.limit(room, None)
+        known = self._rooms.pop(room, None)
+        self.retention.drop_room(room, known[0] if known is not None else None)
         self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
 
     def drop_rooms_but(self, rooms: tuple[str, ...]) -> None:
@@ -248,8 +247,9 @@ class Writer:
         self.database.execute(f"UPDATE room SET name = NULL WHERE {others}", (json.dumps(rooms),))
 
     def put(self, put: Put) -> None:
-        """Put or drop a record."""
-        self.database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (put.kind, put.key))
-        if put.value is not None:
-            row = (put.kind, put.key, put.value)
-            self.database.execute("INSERT INTO record VALUES (?, ?, ?)", row)
+        """Put or drop records."""
+        for record in put.records:
+            where = (record.kind, record.key)
+            self.database.execute("DELETE FROM record WHERE kind = ? AND key = ?", where)
+            if record.value is not None:
+                self.database.execute("INSERT INTO record VALUES (?, ?, ?)", record)

@@ -23,11 +23,13 @@ Row = tuple[int, KeptEvent]
 _OF_ROOM = f"SELECT {EVENT} FROM event WHERE room = (SELECT id FROM room WHERE name = ?) AND number"
 
 
-def before(database: sqlite3.Connection, room: str, number: int | None, count: int) -> list[Row]:
-    """Return the last ``count`` events numbered below ``number``, oldest first."""
+def before(
+    database: sqlite3.Connection, room: str, number: int | None, count: int, skip: int
+) -> list[Row]:
+    """Return the last ``count`` events below ``number`` and before ``skip`` more, oldest first."""
     below = 2**63 - 1 if number is None else number
-    query = f"{_OF_ROOM} < ? ORDER BY number DESC LIMIT ?"
-    rows = database.execute(query, (room, below, count)).fetchall()
+    query = f"{_OF_ROOM} < ? ORDER BY number DESC LIMIT ? OFFSET ?"
+    rows = database.execute(query, (room, below, count, skip)).fetchall()
     return [event_from(row) for row in reversed(rows)]
 
 

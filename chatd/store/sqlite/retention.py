@@ -52,6 +52,12 @@ class Retention:
         if maximum is not None:
             self._limits[room] = maximum
 
+    def drop_room(self, room: str, room_id: int | None) -> None:
+        """Forget a room that is gone; without its id, nothing was counted."""
+        self.limit(room, None)
+        if room_id is not None:
+            self._counts.pop(room_id, None)
+
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Forget the limits of all rooms but these."""
         self._limits = {room: self._limits[room] for room in rooms if room in self._limits}

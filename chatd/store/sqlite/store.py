@@ -2,8 +2,9 @@
 
 The write thread commits everything that was posted during the last commit in one transaction (group
 commit): a commit costs a write to the log, and with ``power`` an fsync, however many messages are
-in it.  The observer is notified in order, and only after a transaction is committed.  A read thread
-has its own connection, so that neither the chat nor the writer waits for a search.
+in it.  The observer is notified in order, and only after a transaction is committed.  Reading and
+searching have a thread and a connection each (`chatd.store.sqlite.readers`), so that neither the
+chat nor the writer waits for them, and no user who joins a room waits for a search.
 
 The file is in WAL mode: readers do not block the writer, and a committed transaction survives a
 crash of the process.  ``PRAGMA synchronous = NORMAL`` syncs the log at checkpoints only, so a power
@@ -24,12 +25,15 @@ from time import monotonic
 from typing import TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import NotStoredError, StoreObserver
+from chatd.chat.store import NotClosedError, NotStoredError, Record, StoreObserver, Written
+from chatd.chat.store_health import StoreHealth
 from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
-from chatd.store.sqlite import queries, schema
+from chatd.store.sqlite import disk, queries, schema
 from chatd.store.sqlite.jobs import DropRoom, DropRoomsBut, Job, Limit, Post, Put, Read, Writer
-from chatd.store.threads.main_thread import MainThread
+from chatd.store.sqlite.readers import Query, ReadThread, SearchThread
+from chatd.store.threads.deadline import run_within
+from chatd.store.threads.main_thread import MainThread, Quietly
 from chatd.store.threads.steps import do_each, raises
 from chatd.store.threads.worker import Worker
 
@@ -38,6 +42,9 @@ Result = TypeVar("Result")
 #: Posts that may be pending in the writer; further ones are refused: a hanging disk must not
 #: exhaust memory.
 MAX_PENDING = 50_000
+#: Seconds that a disk has to take what is pending when the store closes; systemd kills a service
+#: that takes 90 s to stop, and the documented unit one that takes 45 s.
+CLOSE_SECONDS = 30.0
 #: Seconds after which old events are looked for again.
 PRUNE_SECONDS = 5.0
 
@@ -58,9 +65,10 @@ def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
 class SqliteStore:
     """A store in the file at ``path``.
 
-    ``now`` returns the time of day in seconds since the epoch; events are dropped ``days`` after
-    they happened, or never.  `prepare` and `begin` come before everything else, in this order; a
-    process may fork between the two, which no SQLite connection and no thread survives.
+    ``now`` returns the time of day in seconds since the epoch, as far as it is believed, in any
+    thread; events are dropped ``days`` after they happened, or never.  `prepare` and `begin` come
+    before everything else, in this order; a process may fork between the two, which no SQLite
+    connection and no thread survives.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class SqliteStore:
         days: float | None = None,
         power: bool = False,
     ) -> None:
+        self.health = StoreHealth()
         self._path = path
         self._main_thread = main_thread
         self._now = now
@@ -80,11 +89,14 @@ class SqliteStore:
         self._observer: StoreObserver | None = None
         self._claims = Claims()
         self._lock = -1
+        #: The time of the last event that was stored before, once it is prepared.
+        self.newest: float | None = None
         self._prune_at = 0.0
         self._write_thread: Worker[Job] = Worker(
             "chatd writes", self._write, idle=self._prune, idle_seconds=PRUNE_SECONDS
         )
-        self._read_thread: Worker[Callable[[], None]] = Worker("chatd reads", do_each)
+        self._read_thread = ReadThread("chatd reads", main_thread)
+        self._search_thread = SearchThread(main_thread)
 
     def prepare(self, notify: Callable[[str], object] | None = None) -> None:
         """Lock the file for this process, and upgrade its tables.
@@ -95,7 +107,7 @@ class SqliteStore:
         """
         self._lock = _take_lock(self._path)
         try:
-            _upgrade_tables(self._path, notify)
+            self.newest = _upgrade_tables(self._path, notify)
         except StoreError:
             os.close(self._lock)
             raise
@@ -103,10 +115,10 @@ class SqliteStore:
     def begin(self) -> None:
         """Open the connections and start the threads."""
         self._database = connect(self._path, power=self._power)
-        self._read_database = connect(self._path)
         self._writer = Writer(self._database)
         self._write_thread.start()
-        self._read_thread.start()
+        self._read_thread.begin(connect(self._path))
+        self._search_thread.begin(connect(self._path))
 
     def open(self, observer: StoreObserver) -> None:
         """Notify this observer from now on."""
@@ -121,6 +133,7 @@ class SqliteStore:
             raise RuntimeError("the store is not open")
         if len(self._write_thread) >= MAX_PENDING and isinstance(event, KeptEvent | Change):
             reason = "the server cannot keep up; try again later."
+            self.health.failed(f"{MAX_PENDING} lines wait to be written", reason, 1, 0)
             self._main_thread.call_soon(partial(observer.failed, room, message_id, reason))
         else:
             self._write_thread.do(Post(room, message_id, event, author))
@@ -140,6 +153,9 @@ class SqliteStore:
     def _write(self, jobs: list[Job]) -> None:
         """Do all gathered jobs in one transaction (in the write thread)."""
         notifications: list[Callable[[], None]] = []
+        lines, changes = _count(jobs)
+        begun_at = monotonic()
+        self.health.begun(lines)
         try:
             self._database.execute("BEGIN IMMEDIATE")
             notifications = self._run_jobs(jobs)
@@ -150,10 +166,13 @@ class SqliteStore:
             notifications = self._report_failure(jobs, error)
         else:
             self._writer.remember([job for job in jobs if isinstance(job, Post)])
+            if self.health.is_failing and lines + changes:
+                notifications.append(self.health.stored)
+        self.health.ended(monotonic() - begun_at)
         self._main_thread.call_soon(partial(do_each, notifications))
         for job in jobs:
             if isinstance(job, Read):
-                self._read_thread.do(job.read)
+                job.start()
         if monotonic() >= self._prune_at:
             self._prune()
 
@@ -200,6 +219,9 @@ class SqliteStore:
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
         reason = "the server's disk is full." if full else "the server cannot write it down."
         notifications: list[Callable[[], None]] = [
+            partial(self.health.failed, str(error), reason, *_count(jobs))
+        ]
+        notifications += [
             partial(observer.failed, job.room, job.message_id, reason)
             for job in jobs
             if observer is not None and isinstance(job, Post)
@@ -242,10 +264,12 @@ class SqliteStore:
     # Reading --------------------------------------------------------------------------------------
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
-        """Return the last ``count`` events numbered below ``number``, oldest first."""
-        return await self._read(lambda database: queries.before(database, room, number, count))
+        """Return the last ``count`` events below ``number`` and before ``skip`` more."""
+        return await self._read(
+            lambda database: queries.before(database, room, number, count, skip)
+        )
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
@@ -266,41 +290,34 @@ class SqliteStore:
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return matches in some rooms, newest first."""
         return await self._read(
-            lambda database: queries.search(database, rooms, search, skip, count)
+            lambda database: queries.search(database, rooms, search, skip, count),
+            self._search_thread,
         )
 
-    async def _read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+    async def _read(self, query: Query[Result], thread: ReadThread | None = None) -> Result:
         """Return the result of a query that sees everything that was posted before.
 
-        It is queued with the writer's jobs, and runs in the read thread after that commit.
+        It is queued with the writer's jobs, and runs in a read thread after that commit.
         """
         promise = self._main_thread.promise()
-
-        def read() -> None:
-            try:
-                self._read_database.execute("BEGIN")  # all statements read one snapshot
-                try:
-                    result = query(self._read_database)
-                finally:
-                    self._read_database.execute("ROLLBACK")
-            except Exception as error:  # the caller gets it; the thread continues
-                self._main_thread.call_soon(partial(promise.fail, error))
-            else:
-                self._main_thread.call_soon(partial(promise.resolve, result))
-
-        self._write_thread.do(Read(read))
+        thread = self._read_thread if thread is None else thread
+        self._write_thread.do(Read(partial(thread.do, query, promise)))
         return cast(Result, await promise)
 
     # Records --------------------------------------------------------------------------------------
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Put a record in place of the one with this key, or (None) drop that.
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Put records in place of those with their keys, in one transaction.
 
-        :raises NotStoredError: from the awaitable, if it is not stored.
+        :raises NotStoredError: from the awaitable, if they are not stored.
         """
         promise = self._main_thread.promise()
-        self._write_thread.do(Put(kind, key, value, promise))
+        self._write_thread.do(Put(records, promise))
         return promise
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        """Put a record that nobody waits for; ``written`` is called with the outcome."""
+        self._write_thread.do(Put([record], Quietly(written)))
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Return the records of a kind, by their keys."""
@@ -318,15 +335,43 @@ class SqliteStore:
         self._claims.release(nick, holder)
 
     async def close(self) -> None:
-        """Store all pending posts, then end; blocks until they are on disk."""
-        for worker in (self._write_thread, self._read_thread):
-            worker.end()
-            worker.join()
-        self._read_database.close()
+        """Store all pending posts, then end.
+
+        :raises NotClosedError: when the disk has not taken them within `CLOSE_SECONDS`.
+        """
+        promise = self._main_thread.promise()
+        run_within(CLOSE_SECONDS, self._close, self._main_thread, promise)
+        if not await promise:
+            lines = sum(
+                isinstance(job, Post) and isinstance(job.event, KeptEvent | Change)
+                for job in self._write_thread.unfinished
+            )
+            counted = f"{lines} line{'s' * (lines != 1)} {'was' if lines == 1 else 'were'}"
+            raise NotClosedError(
+                f"{counted} not taken in {CLOSE_SECONDS:.0f} s; nobody was told that they are kept"
+            )
+
+    def _close(self) -> None:
+        """Do the pending jobs, and close the file; blocks until they are on disk."""
+        self._write_thread.end()
+        self._write_thread.join()
+        self._search_thread.close()
+        self._read_thread.close()
         self._database.execute("PRAGMA busy_timeout = 0")  # a checkpoint does not wait for readers
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._database.close()
         os.close(self._lock)
+
+
+def _count(jobs: list[Job]) -> tuple[int, int]:
+    """Return how many stored events, and how many records, jobs write."""
+    lines = changes = 0
+    for job in jobs:
+        if isinstance(job, Post):
+            lines += isinstance(job.event, KeptEvent | Change)
+        elif isinstance(job, Put):
+            changes += len(job.records)
+    return lines, changes
 
 
 def _take_lock(path: Path) -> int:
@@ -352,8 +397,8 @@ def _header(path: Path) -> bytes:
         return file.read(100)
 
 
-def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
-    """Upgrade the tables of a database.
+def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> float | None:
+    """Upgrade the tables of a database; return the time of the last event, if there is one.
 
     :raises StoreError: when it is not a chatd database, is damaged, or of a newer version.
     """
@@ -365,7 +410,10 @@ def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
                 schema.check(database)
         with closing(connect(path)) as database:
             schema.upgrade(database, notify=notify)
+            query = "SELECT time FROM event WHERE typeof(time) = 'real' ORDER BY id DESC LIMIT 1"
+            last = database.execute(query).fetchone()
+            return None if last is None else float(last[0])
     except OSError as error:
         raise StoreError(f"{error.strerror}: {error.filename}") from None
     except (sqlite3.Error, schema.SchemaError) as error:
-        raise StoreError(f"{path}: {error}") from None
+        raise StoreError(f"{path}: {disk.explained(error, path.parent)}") from None

@@ -10,14 +10,33 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 
-class Promise(Awaitable[Any], Protocol):
-    """A result that is awaited in the main thread; it is resolved or fails there, once."""
+class Outcome(Protocol):
+    """Takes the result of something in the main thread; it is resolved or fails there, once."""
 
     def resolve(self, value: object) -> None:
         """Set the result."""
 
     def fail(self, error: Exception) -> None:
-        """Set an exception, which the awaiting coroutine raises."""
+        """Set an exception."""
+
+
+class Promise(Outcome, Awaitable[Any], Protocol):
+    """A result that is awaited in the main thread; a coroutine there raises its exception."""
+
+
+class Quietly:
+    """The outcome of something that nobody awaits; ``done`` is called with None, or why not."""
+
+    def __init__(self, done: Callable[[str | None], None]) -> None:
+        self._done = done
+
+    def resolve(self, value: object) -> None:
+        """Report that it is done."""
+        self._done(None)
+
+    def fail(self, error: Exception) -> None:
+        """Report why it is not."""
+        self._done(str(error))
 
 
 class MainThread(Protocol):

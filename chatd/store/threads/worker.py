@@ -35,6 +35,7 @@ class Worker(Generic[Job]):
         self._idle = idle
         self._idle_seconds = idle_seconds
         self._jobs: deque[Job] = deque()
+        self._taken: list[Job] = []
         self._more = threading.Condition()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -42,6 +43,12 @@ class Worker(Generic[Job]):
     def __len__(self) -> int:
         """Return the number of pending jobs."""
         return len(self._jobs)
+
+    @property
+    def unfinished(self) -> list[Job]:
+        """The pending jobs, and those that are being done; callable from any thread."""
+        with self._more:
+            return [*self._taken, *self._jobs]
 
     def start(self) -> None:
         """Start the thread."""
@@ -70,6 +77,7 @@ class Worker(Generic[Job]):
                 if not (self._jobs or self._ending):
                     self._more.wait(self._idle_seconds if self._idle else None)
                 jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), self._batch_size))]
+                self._taken = jobs
                 if not jobs and self._ending:
                     return
             if jobs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from chatd.chat.text.blocks import lines_of
 from chatd.terminal.editor.bindings import BINDINGS, SELECTING, Binding
 from chatd.terminal.editor.choices import CompletionMenu
 from chatd.terminal.editor.history import History
@@ -24,7 +25,7 @@ from chatd.terminal.editor.outcomes import (
     PasteCut,
     Redraw,
 )
-from chatd.terminal.editor.paste import lines_of, question
+from chatd.terminal.editor.paste import question
 from chatd.terminal.editor.search import Search
 from chatd.terminal.editor.undo import UndoStack
 
@@ -221,7 +222,7 @@ class Editor:
         return self._line.cut(start, end)
 
     def _backspace(self) -> None:
-        self._cut(self._line.char_before(), self.cursor)
+        self._cut(self._line.backspace_from(), self.cursor)
 
     def _delete(self) -> None:
         if not self.stays_at_end:
@@ -375,7 +376,7 @@ class Editor:
         lines = lines_of(paste.text)
         if len(lines) > 1 and not self._masked and not self.text.startswith("/"):
             before, after = self.text[: self.cursor], self.text[self.cursor :]
-            self._pasted = tuple(lines_of("\n".join([before + lines[0], *lines[1:]]) + after))
+            self._pasted = tuple(lines_of(before + paste.text.strip("\n") + after))
             return cut
         self._save_undo()
         full: list[EditorEvent] = [] if self._line.insert(" ".join(lines)) else [Full()]

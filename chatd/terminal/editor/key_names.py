@@ -54,6 +54,11 @@ _CSI_LETTERS: Final = {
 
 #: ``SS3 letter``: cursor keys and keypad in application mode.
 _SS3_LETTERS: Final = {**_CSI_AND_SS3_LETTERS, "M": "enter", "I": "tab"}
+#: ``SS3 letter`` with Ctrl: rxvt's, and PuTTY's, where it is the other mode's sequence.  The server
+#: never sets application mode, in which C and D would be the keys without Ctrl.
+_SS3_CTRL: Final = {"C": "right", "D": "left", "a": "up", "b": "down", "c": "right", "d": "left"}
+#: The final characters of rxvt that stand for modifiers: ``CSI n ^`` in place of ``CSI n ~``.
+_RXVT_MODIFIERS: Final = {"^": 4, "$": 1, "@": 5}
 
 #: Control characters with their own keys, by code; also in ``CSI code u``.
 _NAMED_CONTROLS: Final = {
@@ -69,8 +74,11 @@ _NAMED_CONTROLS: Final = {
 #: xterm's modifyOtherKeys: ``CSI 27 ; modifiers ; code ~``.
 _MODIFIED_KEY: Final = 27
 _MODIFIED_KEY_NUMBERS: Final = 3
-#: Modifiers as bits; sequences have their sum plus 1.
+#: Modifiers as bits; sequences have their sum plus 1.  Super, Hyper and Meta type no text.
 SHIFT, ALT, CTRL = 1, 2, 4
+_NO_TEXT: Final = 8 | 16 | 32
+#: The event type of a released key, after the modifiers (the kitty keyboard protocol).
+_RELEASED: Final = "3"
 #: Surrogates, and the private use area, where some terminals number keys that have no character.
 _NO_CHARACTERS: Final = range(0xD800, 0xF900)
 _LAST_ASCII = 127
@@ -120,20 +128,28 @@ def _character(code: int, modifiers: int) -> Text | Key | None:
     if code > sys.maxunicode or code in _NO_CHARACTERS:
         return None
     char = chr(code)
+    if modifiers & _NO_TEXT:
+        return None
     if not TEXT.match(char):
         return control_key(char, modifiers) if code in _NAMED_CONTROLS else None
     return _key(char, modifiers) if modifiers & (ALT | CTRL) else Text(char)
 
 
 def csi_key(parameters: str, final: str, alt: bool) -> Text | Key | None:
-    """Return the key of a CSI sequence, or None when it is unknown."""
+    """Return the key of a CSI sequence, or None when it is unknown or the key was released."""
     if not _PLAIN_NUMBERS.fullmatch(parameters):
         return None
-    numbers = [int(part.partition(":")[0] or "0") for part in parameters.split(";")]
+    parts = [part.split(":") for part in parameters.split(";")]
+    if len(parts) > 1 and parts[1][1:2] == [_RELEASED]:
+        return None
+    numbers = [int(part[0] or "0") for part in parts]
     modifiers = max(numbers[1] - 1, 0) if len(numbers) > 1 else 0
     modifiers |= ALT if alt else 0
     if final == "u":
-        return _character(numbers[0], modifiers)
+        shifted = parts[0][1] if modifiers & SHIFT and len(parts[0]) > 1 else ""
+        return _character(int(shifted or numbers[0]), modifiers)
+    if final in _RXVT_MODIFIERS and len(numbers) == 1 and numbers[0] in _CSI_NUMBERS:
+        return _key(_CSI_NUMBERS[numbers[0]], modifiers | _RXVT_MODIFIERS[final])
     if final == "~":
         if numbers[0] == _MODIFIED_KEY and len(numbers) == _MODIFIED_KEY_NUMBERS:
             return _character(numbers[2], modifiers)
@@ -148,5 +164,7 @@ def ss3_key(parameters: str, final: str, alt: bool) -> Key | None:
     """Return the key of an SS3 sequence, or None; old terminals put modifiers into it too."""
     last = parameters.rpartition(";")[2]
     modifiers = max(int(last or "0") - 1, 0) | (ALT if alt else 0)
+    if not parameters and final in _SS3_CTRL:
+        return _key(_SS3_CTRL[final], modifiers | CTRL)
     name = _SS3_LETTERS.get(final)
     return _key(name, modifiers) if name else None

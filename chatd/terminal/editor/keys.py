@@ -25,6 +25,8 @@ __all__ = ["Key", "Keys", "Paste", "Pressed", "Text"]
 
 #: The most parameter characters of one sequence; xterm's longest for a key has 12.
 PARAMETERS = 64
+#: The characters after ``CSI M`` in a mouse report: the button, the column and the row.
+MOUSE_CHARACTERS = 3
 #: The most characters of a terminal's reply (OSC, DCS, APC, PM, SOS); what follows them counts as
 #: typed.
 STRING_CHARACTERS = 4096
@@ -35,18 +37,23 @@ _ESC: Final = "\x1b"
 _PASTE_BEGIN, _PASTE_END = "200", "\x1b[201~"
 _UNFINISHED = re.compile(rf"\x1b{{1,2}}(?:\[\[?|\[[ -?]{{0,{PARAMETERS}}}|O[0-9;]{{0,8}})?")
 _SEQUENCE = re.compile(
-    rf"\x1b(?:(?P<alt>\x1b?)\[(?P<csi>[ -?]{{0,{PARAMETERS}}})"
+    r"\x1b(?:\[(?P<rxvt>[0-9]{1,2})\$"
+    rf"|(?P<alt>\x1b?)\[(?P<csi>[ -?]{{0,{PARAMETERS}}})"
     r"(?P<csi_final>(?<=\[)\[[A-E]|[@-~])"
     r"|(?P<alt_ss3>\x1b?)O(?P<ss3>[0-9;]{0,8})(?P<ss3_final>[@-~])"
     r"|(?P<string>[\]P_^X])"
     rf"|(?P<broken>\[[ -?]{{0,{PARAMETERS}}}|O[0-9;]{{0,8}})"
     r"|(?P<plain>[^\x1b]))"
 )
+#: rxvt's keys with Shift end in what is an intermediate character elsewhere.
+_RXVT_SHIFTED = re.compile(r"\x1b\[[0-9]{1,2}\$")
 _TOO_LONG = re.compile(r"[ -?]*")
 _STRING = re.compile(r"[^\x00-\x1f\x9c]*")
 #: Removed from a paste: sequences, such as colours, and every control but tab and line feed.
-_PASTE_NEWLINE = re.compile(r"\r\n?")
-_PASTE_UNSAFE = re.compile(r"\x1b(?:\[[ -?]*[@-~]?)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_PASTE_NEWLINE = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85]")
+_PASTE_UNSAFE = re.compile(r"\x1b(?:\[[ -?]*[@-~]?)?|[\x00-\x08\x0e-\x1b\x7f-\x9f]")
+#: Control characters that separate words: NEL and US.  No key sends them, a paste may have them.
+_NEL, _US = "\x85", "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +74,12 @@ class _Mode(Enum):
     TOO_LONG = auto()
     STRING = auto()
     PASTE = auto()
+    MOUSE = auto()
 
 
 def _pasted(raw: str) -> str:
     """Return a paste without sequences and controls, its lines separated by LF."""
-    return _PASTE_UNSAFE.sub("", _PASTE_NEWLINE.sub("\n", raw))
+    return _PASTE_UNSAFE.sub("", _PASTE_NEWLINE.sub("\n", raw)).replace(_US, " ")
 
 
 class Keys:
@@ -121,6 +129,8 @@ class Keys:
                     position = self._skip_string(text, position)
                 case _Mode.PASTE:
                     position = self._collect_paste(text, position, pressed)
+                case _Mode.MOUSE:
+                    position = self._skip_mouse(text, position)
         return pressed
 
     def _typed(self, text: str, position: int, pressed: list[Pressed]) -> int:
@@ -134,6 +144,10 @@ class Keys:
         if char == _ESC:
             self._after_cr = False
             return self._sequence(text, position, pressed)
+        if char == _NEL:  # of text that was pasted without brackets
+            self._after_cr = False
+            pressed.append(Text(" "))
+            return position + 1
         self._press_control(char, 0, pressed)
         return position + 1
 
@@ -146,14 +160,16 @@ class Keys:
 
     def _sequence(self, text: str, position: int, pressed: list[Pressed]) -> int:
         """Consume a sequence that begins with ESC, or hold it until more has arrived."""
-        if _UNFINISHED.fullmatch(text, position):
+        if _UNFINISHED.fullmatch(text, position) and not _RXVT_SHIFTED.fullmatch(text, position):
             self._held = text[position:]
             return len(text)
         found = _SEQUENCE.match(text, position)
         if not found:
             pressed.append(Key("escape"))
             return position + 1
-        if found["csi"] is not None:
+        if found["rxvt"]:
+            self._take_csi(found["rxvt"], "$", False, pressed)
+        elif found["csi"] is not None:
             self._take_csi(found["csi"], found["csi_final"], bool(found["alt"]), pressed)
         elif found["ss3"] is not None:
             key = ss3_key(found["ss3"], found["ss3_final"], bool(found["alt_ss3"]))
@@ -174,6 +190,9 @@ class Keys:
         if final == "~" and parameters == _PASTE_BEGIN:
             self._mode, self._count, self._paste = _Mode.PASTE, 0, io.StringIO()
             return
+        if final == "M" and not parameters:
+            self._mode, self._count = _Mode.MOUSE, 0
+            return
         key = csi_key(parameters, final, alt)
         if key:
             pressed.append(key)
@@ -186,6 +205,19 @@ class Keys:
             return end
         self._mode = _Mode.TYPED
         return end + ("@" <= text[end] <= "~")
+
+    def _skip_mouse(self, text: str, position: int) -> int:
+        """Skip one of the characters that tell a button and a place (xterm's X10 mouse reports).
+
+        A control character is a key: none tells a place.
+        """
+        if not TEXT.match(text, position):
+            self._mode = _Mode.TYPED
+            return position
+        self._count += 1
+        if self._count == MOUSE_CHARACTERS:
+            self._mode = _Mode.TYPED
+        return position + 1
 
     def _skip_string(self, text: str, position: int) -> int:
         """Skip a terminal's reply up to its terminator, ST or BEL.

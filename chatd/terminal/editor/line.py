@@ -10,7 +10,12 @@ import re
 
 from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal.text.graphemes import boundary_after, boundary_before, boundary_from
+from chatd.terminal.text.graphemes import (
+    backspace_from,
+    boundary_after,
+    boundary_before,
+    boundary_from,
+)
 
 #: Characters that belong to no word: blanks and punctuation.  An emoji is a word.
 _SEPARATORS = (
@@ -73,6 +78,10 @@ class EditBuffer:
     def char_before(self) -> int:
         """Return the start of the character before the cursor."""
         return boundary_before(self.text, self.cursor)
+
+    def backspace_from(self) -> int:
+        """Return the start of what Backspace deletes."""
+        return backspace_from(self.text, self.cursor)
 
     def char_after(self) -> int:
         """Return the end of the character after the cursor."""

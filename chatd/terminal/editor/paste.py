@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
-from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text.sanitizing import safe
-
-#: The most lines of one block, the same as in a message of the socket assignment's protocol.
-BLOCK_LINES = 50
-
-
-def lines_of(pasted: str) -> list[str]:
-    """Return a paste as safe lines, without empty ones at its beginning and its end."""
-    return [safe(line).rstrip() for line in pasted.strip("\n").split("\n")]
+from chatd.chat.text.blocks import blocks
 
 
 def question(count: int) -> str:
@@ -22,33 +12,9 @@ def question(count: int) -> str:
     return f"Send {count} lines? y/n "
 
 
-def blocks(lines: Sequence[str]) -> list[str]:
-    """Join lines into as few blocks as possible, none longer than ``LINE_BYTES``.
+def messages(lines: Sequence[str]) -> list[str]:
+    """Return the lines to enter for a paste, each of them a block.
 
     A paste is text: a slash at the beginning of a block is doubled, so that it is no command.
     """
-    joined: list[str] = []
-    block: list[str] = []
-    size = 0
-    for line in chain.from_iterable(map(_split, lines)):
-        added = len(line.encode()) + 1
-        if block and (size + added > LINE_BYTES or len(block) == BLOCK_LINES):
-            joined.append("\n".join(block))
-            block, size = [], 0
-        block.append(line)
-        size += added
-    joined.append("\n".join(block))
-    return ["/" + block if block.startswith("/") else block for block in joined if block.strip()]
-
-
-def _split(line: str) -> list[str]:
-    """Return a line in pieces of less than ``LINE_BYTES``, cut between code points."""
-    encoded = line.encode()
-    if len(encoded) < LINE_BYTES:
-        return [line]
-    pieces = []
-    while encoded:
-        piece = encoded[: LINE_BYTES - 1].decode("utf-8", "ignore")
-        pieces.append(piece)
-        encoded = encoded[len(piece.encode()) :]
-    return pieces
+    return ["/" + block if block.startswith("/") else block for block in blocks(lines)]

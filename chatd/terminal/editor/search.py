@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.editor.history import History
-from chatd.terminal.text.graphemes import boundary_from
+from chatd.terminal.text.graphemes import backspace_from, boundary_from
 
 #: The most characters of a query.
 QUERY_CHARACTERS = 100
@@ -43,7 +43,7 @@ class Search:
 
     def backspace(self) -> None:
         """Remove the query's last character and search again from the newest line."""
-        self.query = self.query[:-1]
+        self.query = self.query[: backspace_from(self.query, len(self.query))]
         self.index = len(self._history)
         self.failed = False
         if self.query:

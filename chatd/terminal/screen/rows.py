@@ -7,6 +7,7 @@ begins with CR LF, and a last row that is full is followed by an empty one for t
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -83,6 +84,37 @@ def position_of(rows: list[Row], at: int) -> tuple[int, int]:
     index = bisect_right(rows, at, key=_start) - 1
     row = rows[index]
     return index, row.left + cells(row.text[: at - row.start])
+
+
+def height(texts: Iterable[str], columns: int) -> int:
+    """Return how many rows some whole rows take in a terminal that reflows to another width."""
+    return sum(1 + rows_after_reflow(text, columns, followed=False) for text in texts)
+
+
+def first_rows(texts: Iterable[str], columns: int, count: int) -> list[str]:
+    """Return the part of some whole rows that is in the first ``count`` rows after a reflow."""
+    found: list[str] = []
+    for text in texts:
+        if count <= 0:
+            break
+        taken = height((text,), columns)
+        found.append(text if taken <= count else _beginning(text, columns, count))
+        count -= taken
+    return found
+
+
+def _beginning(text: str, columns: int, count: int) -> str:
+    """Return the part of a row that is in its first ``count`` rows after a reflow."""
+    row = column = taken = 0
+    for cluster in clusters(text):
+        width = measure(cluster).width
+        if column + width > columns:
+            row, column = row + 1, 0
+        if row == count:
+            break
+        column += width
+        taken += len(cluster)
+    return text[:taken]
 
 
 def rows_after_reflow(text: str, columns: int, *, followed: bool) -> int:

@@ -12,8 +12,19 @@ from __future__ import annotations
 
 import wcwidth
 
-from chatd.terminal.screen.rows import Row, lay_out, position_of, rows_after_reflow, to_column
+from chatd.terminal.screen.rows import (
+    Row,
+    first_rows,
+    height,
+    lay_out,
+    position_of,
+    rows_after_reflow,
+    to_column,
+)
 from chatd.terminal.text.graphemes import SIMPLE_TEXT, cells
+
+#: The most rows that are remembered above the screen: those of the longest line at 20 columns.
+_SCROLLED_OFF = 250
 
 _ERASE_ROW, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 
@@ -24,6 +35,9 @@ class Screen:
     ``_rows`` are the visible rows; if the line is higher than the screen, the ones around the
     cursor.  The cursor is in column ``_x`` of row ``_y`` of them.  ``_above`` are the rows between
     the messages and the prompt, each shorter than the screen is wide.
+
+    ``_scrolled_off`` are rows of the line that a smaller window has pushed into the terminal's
+    scrollback, directly above the visible ones.  Terminals bring them back in a higher window.
     """
 
     __slots__ = (
@@ -34,6 +48,7 @@ class Screen:
         "_prompt_width",
         "_redraw",
         "_rows",
+        "_scrolled_off",
         "_shown_prompt",
         "_text",
         "_top",
@@ -54,12 +69,14 @@ class Screen:
         self._cursor = 0
         self._top = 0
         self._rows: list[Row] = []
+        self._scrolled_off: tuple[str, ...] = ()
         self._y = self._x = 0
         self._erase = _erase_sequence(0, alone=True)
         self._redraw = b""
 
     def show(self, data: bytes) -> bytes:
         """Return the bytes that show whole lines, each ended by CR LF, above the unfinished one."""
+        self._scrolled_off = ()  # messages will separate them from the line
         return self._erase + data + self._redraw
 
     def draw(
@@ -97,35 +114,50 @@ class Screen:
         the cursor along.  The rows above the prompt are not drawn again: they were cut to the old
         width.
         """
-        above = self._rows_above(columns)
+        above = self._scroll_off(columns, rows) if self._rows else 0
         self.columns, self.rows, self._above = columns, rows, ()
         if not self._rows:
             return b""
         self._lay_out()
         return _erase_sequence(above) + self._redraw
 
-    def _rows_above(self, columns: int) -> int:
-        """Return how many of our rows are above the cursor's after a reflow to another width."""
-        stripped = map(wcwidth.strip_sequences, self._above)
-        above = sum(1 + rows_after_reflow(row, columns, followed=False) for row in stripped)
-        for index, row in enumerate(self._rows[: self._y + 1]):
-            text = (wcwidth.strip_sequences(self._shown_prompt) if row.left else "") + row.text
-            if index < self._y:
-                above += 1 + rows_after_reflow(text, columns, followed=False)
-                continue
-            end = len(text) - len(row.text) + self._cursor - row.start
-            above += rows_after_reflow(text[:end], columns, followed=end < len(text))
-        return above
+    def _scroll_off(self, columns: int, rows: int) -> int:
+        """Note which rows a window of another size pushes off the screen, and which it brings back.
+
+        Return how many of our rows are above the cursor's then.
+        """
+        texts = self._drawn_texts()
+        upper, lower = texts[: len(self._above) + self._y], texts[len(self._above) + self._y :]
+        row = self._rows[self._y]
+        end = len(lower[0]) - len(row.text) + self._cursor - row.start
+        within = rows_after_reflow(lower[0][:end], columns, followed=end < len(lower[0]))
+        above = height(upper, columns) + within
+        fit = rows - (height(lower, columns) - within)
+        before = height(self._scrolled_off, columns)
+        back = max(0, min(rows - self.rows, fit - above, before))
+        if above > fit:
+            pushed = first_rows(texts, columns, above - fit)
+            self._scrolled_off = (*self._scrolled_off, *pushed)[-_SCROLLED_OFF:]
+        elif back:
+            self._scrolled_off = tuple(first_rows(self._scrolled_off, columns, before - back))
+        return above + back
+
+    def _drawn_texts(self) -> list[str]:
+        """Return the rows above the prompt, and those of the line, without SGR sequences."""
+        texts = [wcwidth.strip_sequences(row) for row in self._above]
+        prompt = wcwidth.strip_sequences(self._shown_prompt)
+        return texts + [(prompt if row.left else "") + row.text for row in self._rows]
 
     def clear(self) -> bytes:
         """Clear the screen and draw only the line being typed."""
+        self._scrolled_off = ()
         return b"\x1b[H\x1b[2J" + self._redraw
 
     def leave(self) -> bytes:
         """Erase the line being typed for good."""
         erase = self._erase if self._rows else b""
         self._rows, self._y, self._x, self._redraw = [], 0, 0, b""
-        self._above = ()
+        self._above = self._scrolled_off = ()
         self._erase = _erase_sequence(0, alone=True)
         return erase
 

@@ -14,8 +14,29 @@ NO_ATTRIBUTES, NONE, FEW, INDEXED, ALL = -1, 0, 16, 256, 1 << 24
 
 #: Terminals without colours, by the beginning of their names.
 _COLOURLESS: Final = ("dumb", "vt", "unknown", "network", "teletype")
-#: Terminals without cursor movement, by the beginning of their names.
-_UNMOVED: Final = ("dumb", "unknown", "network", "teletype")
+#: Terminals whose cursor ECMA-48 does not move, by the beginning of their names in terminfo: those
+#: that print, those that stand for any terminal, and families with sequences of their own.
+_UNMOVED: Final = (
+    *("dumb", "unknown", "network", "teletype", "arpanet", "dialup", "ethernet", "plugboard"),
+    *("glasstty", "hardcopy", "lpr", "paper", "print", "tty33", "tty37", "tty43", "vanilla"),
+    *("3270", "4014", "5250", "adm", "apple2", "c100", "concept", "h19", "hazeltine", "heath"),
+    *(
+        "hp",
+        "ibm-3",
+        "ibm3",
+        "ibm5",
+        "minitel",
+        "regent",
+        "tek",
+        "televideo",
+        "tvi",
+        "viewpoint",
+        "vp",
+    ),
+    *("wy30", "wy50", "wy60", "wyse30", "wyse50", "wyse60", "z19"),
+)
+#: Those of DEC, by the whole name before a hyphen: ``vt520`` is another terminal than ``vt52``.
+_UNMOVED_DEC: Final = ("vt05", "vt50", "vt50h", "vt52")
 #: Terminals with 24-bit colour that may not announce it: ssh forwards COLORTERM only if configured
 #: to.
 _ALL: Final = ("alacritty", "contour", "foot", "iterm", "wezterm", "xterm-ghostty", "xterm-kitty")
@@ -60,11 +81,11 @@ def kind(name: str, environment: Mapping[str, str] | None = None) -> Kind:
     is the last name that MUD clients give: ``MTTS`` and a number in which each bit is a capability.
     """
     name = name.lower()
-    ansi = not name.startswith("dumb" if environment is not None else _UNMOVED)
+    ansi = not (name.startswith(_UNMOVED) or name.partition("-")[0] in _UNMOVED_DEC)
     if name.startswith("mtts ") and name[5:].isdecimal():
         return Kind(_mtts(int(name[5:])), ansi)
     environment = environment or {}
-    if name.startswith(_COLOURLESS) or environment.get("NO_COLOR"):
+    if name.startswith(_COLOURLESS) or not ansi or environment.get("NO_COLOR"):
         return Kind(NONE if ansi else NO_ATTRIBUTES, ansi)
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         return Kind(ALL, ansi)

@@ -16,6 +16,8 @@ from unicodedata import category
 
 import wcwidth
 
+from chatd.chat.text.erasing import last_typed
+
 #: The most code points of one cluster, and the most of them that take cells.  With 8 of two cells
 #: even a terminal that joins nothing shows it in one row of 20 columns.  Longer clusters are split.
 CODE_POINTS = 12
@@ -152,6 +154,12 @@ def boundary_before(text: str, index: int) -> int:
         return max(0, index - 1)
     start, boundaries = _boundaries_near(text, index)
     return max((each for each in boundaries if each < index), default=start)
+
+
+def backspace_from(text: str, index: int) -> int:
+    """Return the index from which Backspace deletes: see `chatd.chat.text.erasing.last_typed`."""
+    start = boundary_before(text, index)
+    return start + last_typed(text[start:index]) if index - start > 1 else start
 
 
 def boundary_after(text: str, index: int) -> int:

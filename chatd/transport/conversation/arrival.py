@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from chatd.chat.ratelimit.line_budget import Standing
+from chatd.transport.conversation.connection import Input
 from chatd.transport.conversation.conversation import Conversation
 
 
-class Doorkeeper(Protocol):
+class Doorkeeper(Input, Protocol):
     """The gate's interface to a way in, once the connection has been handed over."""
 
     def reached(self) -> tuple[str, int]:
@@ -17,8 +19,8 @@ class Doorkeeper(Protocol):
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """Hand a conversation, with the unread bytes, to the way in called ``name``."""
 
-    def admit(self, operator: bool) -> str | None:
-        """Return a sentence if a client (an operator or not) may not stay, else None."""
+    def admit(self, standing: Standing) -> str | None:
+        """Return a sentence if a client of this standing may not stay, else None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ITransport
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.transport.channel import Program
-from chatd.transport.net.outbox import Outbox, StreamTransport, as_stream, outbox_for
+from chatd.transport.channel import ENDED, Program
+from chatd.transport.net.outbox import Outbox, outbox_for
+
+
+class Input(Protocol):
+    """The source of a connection's input: the gate."""
+
+    def pause(self) -> None:
+        """Pause input."""
+
+    def resume(self) -> None:
+        """Resume input, which arrives after this call has returned."""
 
 
 class TransportConnection:
@@ -19,15 +31,15 @@ class TransportConnection:
     ``program`` receives the events; `pass_to` and `connect` must be called before the first one.
     """
 
-    __slots__ = ("_transport", "outbox", "program")
+    __slots__ = ("_input", "outbox", "program")
 
-    _transport: StreamTransport
+    _input: Input
     outbox: Outbox
     program: Program
 
-    def connect(self, transport: ITransport, clock: IReactorTime) -> None:
-        """Use this connected transport."""
-        self._transport = as_stream(transport)
+    def connect(self, transport: ITransport, clock: IReactorTime, source: Input) -> None:
+        """Write to this connected transport, whose input comes from ``source``."""
+        self._input = source
         self.outbox = outbox_for(transport, clock, self._ready)
 
     def _ready(self) -> None:
@@ -35,32 +47,44 @@ class TransportConnection:
 
     def pause(self) -> None:
         """Pause input."""
-        self._transport.pauseProducing()
+        self._input.pause()
 
     def resume(self) -> None:
         """Resume input."""
-        self._transport.resumeProducing()
+        self._input.resume()
 
     def pass_to(self, program: Program) -> None:
         """Replace the program of this connection by another."""
         self.program = program
 
+    def lost(self) -> None:
+        """Tell the program that the connection is gone, and let go of it."""
+        try:
+            self.program.lost()
+        finally:
+            self.program = ENDED
+            self.outbox.forget()
+
 
 @implementer(IHalfCloseableProtocol)
-class ProgramProtocol(Protocol):
+class ProgramProtocol(TwistedProtocol):
     """A connection that passes its bytes to a program, which it starts when it is connected."""
 
     def __init__(
-        self, clock: IReactorTime, start: Callable[[TransportConnection], Program]
+        self,
+        clock: IReactorTime,
+        source: Input,
+        start: Callable[[TransportConnection], Program],
     ) -> None:
         self._clock = clock
+        self._input = source
         self._start = start
         self._connection = TransportConnection()
 
     def connectionMade(self) -> None:
         """Start the program; the client speaks first."""
         assert self.transport is not None  # Twisted's promise
-        self._connection.connect(self.transport, self._clock)
+        self._connection.connect(self.transport, self._clock, self._input)
         self._connection.pass_to(self._start(self._connection))
 
     def dataReceived(self, data: bytes) -> None:
@@ -76,4 +100,4 @@ class ProgramProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the program that the connection is gone."""
-        self._connection.program.lost()
+        self._connection.lost()

@@ -22,14 +22,15 @@ from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
 from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
 from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import DEFAULT, Preferences
+from chatd.chat.ratelimit.line_budget import LineBudget
 from chatd.terminal.style import TextStyle
-from chatd.transport.channel import Connection, Program
+from chatd.transport.channel import ENDED, Connection, Program
 from chatd.transport.conversation.disconnect import PeerCheck, detach
 from chatd.transport.conversation.display import Display, Plain
-from chatd.transport.conversation.flood_control import FloodControl
+from chatd.transport.conversation.flood_control import FloodControl, sender_of
 from chatd.transport.conversation.greeting import greet
 from chatd.transport.conversation.prompt import Prompt
-from chatd.transport.host import Host, log_wrong_password
+from chatd.transport.host import Host
 from chatd.transport.relay.edge import never, nothing
 from chatd.transport.relay.handover import STAGGER_SECONDS, Handover
 
@@ -61,6 +62,7 @@ class Conversation:
     :param ask_client: Asks the client for a sign of life; ``take_answer`` handles the answer and
     returns whether there was a question.
     :param hide: Called with whether the input from now on is a secret.
+    :param budget: The line budget that it shares with other channels of its connection.
     """
 
     _log = Logger()
@@ -104,6 +106,7 @@ class Conversation:
         ask_client: Callable[[], None] = nothing,
         take_answer: Callable[[], bool] = never,
         hide: Callable[[bool], None] = nothing,
+        budget: LineBudget | None = None,
     ) -> None:
         self._host = host
         self.connection = connection
@@ -125,7 +128,7 @@ class Conversation:
         self._goodbye_bytes = 0
         self._prompt = Prompt()
         self._handover: Handover | None = None
-        self._flood_control = FloodControl(host, self)
+        self._flood_control = FloodControl(host, budget)
 
     # Client: called by the chat -------------------------------------------------------------
 
@@ -301,7 +304,18 @@ class Conversation:
             self._cut_off = True
         if self.session is not None:
             self._lose(self.session)
+        self._forget_references()
         self.outbox.forget()
+
+    def _forget_references(self) -> None:
+        """Forget all that refers to this conversation, so that it is freed without a collection.
+
+        Its session, and what is still done for it, may use it as a client that is gone.
+        """
+        self.session = self._peer_check = self._handover = self._delivery_report = None
+        self.display = Plain(self.outbox)
+        self.program = ENDED
+        self.ask_client, self.take_answer, self.hide = nothing, never, nothing
 
     def _lose(self, session: Session) -> None:
         """Let the user leave if this server closed the connection, else let them resume."""
@@ -311,7 +325,11 @@ class Conversation:
             detach(self._host, session)
 
     def input_ended(self) -> None:
-        """Let the user leave once the pending lines are done: the input has ended."""
+        """Let the user leave once the pending lines are done: the input has ended.
+
+        At a terminal that is a lost connection, as a closed window ends its input before the rest
+        of the connection: a user who leaves there types Ctrl-D or /quit.
+        """
         self._input_ended = True
         self._prompt.answer("", self.display)
         self.advance()
@@ -414,16 +432,27 @@ class Conversation:
 
     def _do_lines(self) -> None:
         while self._lines and not (self._busy or self.outbox.full or self.lost):
-            if self._flood_control.must_wait():
-                return
+            session = self.session
+            if session is not None:
+                sender = sender_of(self._host, session)
+                if self._flood_control.must_wait(sender, self.advance, self.deliver):
+                    return
             self._receive(self._pop())
         if self._lines:
             return
         self._flood_control.calm()
         if not (self._reading or self.outbox.full or self.lost):
             self.set_reading(True)
+            if self._lines:  # a channel has delivered what it held meanwhile
+                self._do_lines()
+                return
         if self._input_ended and not (self._busy or self._closing or self.lost):
-            self._say_goodbye()
+            self._cut_off = self.display.is_terminal
+            if self._cut_off and self.session is not None:
+                self._lose(self.session)
+                self.close()
+            else:
+                self._say_goodbye()
 
     def _say_goodbye(self) -> None:
         """Say goodbye after the end of input: the user leaves, or was cut off."""
@@ -470,7 +499,6 @@ class Conversation:
             await awaited
         except Refused as refused:
             if self.session is not None:
-                log_wrong_password(refused, self.session.address)
                 self.session.deliver(refused.as_event())
         except (CancelledError, Relayed):
             return  # gone before they answered a question, or run by another server

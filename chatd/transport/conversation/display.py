@@ -26,6 +26,10 @@ class Display(Protocol):
     def guides(self) -> bool:
         """Whether new users get hints on what to try."""
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether single keys are read, so that Ctrl-D leaves and not the end of input."""
+
     def style(self, preferences: Preferences) -> TextStyle:
         """Return the style for a user with these preferences."""
 
@@ -75,6 +79,11 @@ class Plain:
     @property
     def guides(self) -> bool:
         """False: a program may be reading."""
+        return False
+
+    @property
+    def is_terminal(self) -> bool:
+        """False: whole lines are read, and their end is the way to leave of a script."""
         return False
 
     def style(self, preferences: Preferences) -> TextStyle:

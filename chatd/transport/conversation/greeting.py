@@ -29,7 +29,7 @@ async def greet(host: Host, session: Session, remark: str, *, guides: bool) -> N
         session.deliver(Notice(text))
     lobby: Room | None = None
     try:
-        lobby = host.chat.join(session, host.chat.lobby.name.shown, host.now())
+        lobby = await host.chat.join(session, host.chat.lobby.name.shown, host.now())
         sentence = greeting(lobby, session.person)
     except Refused as refused:
         sentence = f"You are {session.person.nick}. {refused.sentence}"

@@ -20,15 +20,18 @@ from chatd.chat.fanout.log import Style
 from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
 from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.ratelimit.bucket import TokenBucket
+from chatd.chat.ratelimit.line_budget import Sender
 from chatd.transport.channel import Connection
 from chatd.transport.conversation.arrival import Arrival
+from chatd.transport.conversation.flood_control import FloodControl, sender_of
 from chatd.transport.host import Host
 
 #: Seconds of silence after which a request that lacks only its end counts as complete.
 SILENCE_SECONDS = 0.3
-#: Pending requests beyond which nothing more is read.
+#: Pending requests, and bytes of input with pending requests in them, beyond which nothing more is
+#: read.  Once they are parsed they may take twenty times the memory.
 REQUESTS = 500
+REQUEST_BYTES = 64 * 1024
 
 _Request = TypeVar("_Request")
 
@@ -51,12 +54,12 @@ class ProgramConversation(Generic[_Request]):
         self.session: Session | None = None
         self.closed = False
         self._requests: deque[_Request] = deque()
+        self._pending_bytes = 0  # received since none was pending
         self._working = False
         self._paused = False
         self._input_ended = False
         self._silence: IDelayedCall | None = None
-        self._delay: IDelayedCall | None = None
-        self._bucket = TokenBucket(host.flood, host.clock.seconds()) if host.flood else None
+        self._flood_control = FloodControl(host)
 
     # For each way in to override ------------------------------------------------------------------
 
@@ -181,7 +184,9 @@ class ProgramConversation(Generic[_Request]):
             return
         self._requests += self.read(data)
         self._go_on()
-        if len(self._requests) > REQUESTS and not self._paused:
+        self._pending_bytes = self._pending_bytes + len(data) if self._requests else 0
+        too_many = len(self._requests) > REQUESTS or self._pending_bytes > REQUEST_BYTES
+        if too_many and not self._paused:
             self._paused = True
             self.set_reading(False)
         self._await_silence()
@@ -212,11 +217,12 @@ class ProgramConversation(Generic[_Request]):
         self.closed = True
         self._requests.clear()
         _stop(self._silence)
-        _stop(self._delay)
+        self._flood_control.stop()
         self.outbox.forget()
         self.connection_lost()
-        if self.session is not None:
-            self.host.chat.leave(self.session, "", self.host.now())
+        session, self.session = self.session, None
+        if session is not None:
+            self.host.chat.leave(session, "", self.host.now())
 
     def _await_silence(self) -> None:
         """Complete a request after a silence, which does not count while reading is paused."""
@@ -249,10 +255,8 @@ class ProgramConversation(Generic[_Request]):
 
     async def _work(self) -> None:
         """Process the pending requests."""
-        while self._requests and not (self.closed or self.outbox.full or self._delay):
-            wait = self._bucket.wait(self.host.clock.seconds()) if self._bucket else 0.0
-            if wait:
-                self._delay = self.host.clock.callLater(wait, self._delayed)
+        while self._requests and not (self.closed or self.outbox.full):
+            if self._flood_control.must_wait(self._sender(), self._go_on):
                 break
             request = self._requests.popleft()
             try:
@@ -262,6 +266,7 @@ class ProgramConversation(Generic[_Request]):
         self._working = False
         if self._requests or self.closed:
             return
+        self._pending_bytes = 0
         if self._paused:
             self._paused = False
             self.set_reading(True)
@@ -269,9 +274,11 @@ class ProgramConversation(Generic[_Request]):
         if self._input_ended and not self.outbox.full:
             self.close()
 
-    def _delayed(self) -> None:
-        self._delay = None
-        self._go_on()
+    def _sender(self) -> Sender:
+        """Return who sends the requests; before they enter nothing is known but the address."""
+        if self.session is None:
+            return Sender(address=self.arrival.address)
+        return sender_of(self.host, self.session)
 
 
 def _stop(call: IDelayedCall | None) -> None:

@@ -29,7 +29,7 @@ from chatd.terminal.editor.editor import (
     Redraw,
 )
 from chatd.terminal.editor.keys import Key, Keys, Paste, Text
-from chatd.terminal.editor.paste import blocks
+from chatd.terminal.editor.paste import messages
 from chatd.terminal.pending import ROWS, pending
 from chatd.terminal.preferred import style_for
 from chatd.terminal.screen.screen import Screen
@@ -40,6 +40,7 @@ from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import theme
 from chatd.transport.conversation.conversation import PASTE_CUT, TOO_LONG, Conversation
 from chatd.transport.net.outbox import STALLED
+from chatd.transport.net.turns import Turns
 
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.
 ESCAPE_SECONDS = 0.05
@@ -48,9 +49,9 @@ ESCAPE_SECONDS = 0.05
 #: press it again.
 COMPLETIONS_AT_ONCE = 4
 
-#: Keys that are handled in one turn of the reactor, before other connections have their turn.  In
-#: the longest line, in the worst-case script, they take some 20 ms.
-KEYS_AT_ONCE = 64
+#: Keys that are handled before other connections have their turn.  In the longest line, in the
+#: worst-case script, they take some 3 ms.
+KEYS_AT_ONCE = 8
 
 #: Set and reset bracketed paste mode (xterm's ctlseqs, mode 2004).
 _BRACKETED_PASTE, _NO_BRACKETED_PASTE = b"\x1b[?2004h", b"\x1b[?2004l"
@@ -83,20 +84,21 @@ class Terminal:
         "_outbox",
         "_plain",
         "_pressed",
-        "_pressing",
         "_question",
-        "_resizing",
         "_screen",
         "_short",
         "_size",
+        "_turns",
         "_unread_shown",
         "colours",
+        "due",
     )
 
     def __init__(
         self,
         conversation: Conversation,
         clock: IReactorTime,
+        turns: Turns,
         columns: int,
         rows: int,
         *,
@@ -108,6 +110,8 @@ class Terminal:
         self.colours = colours
         self._conversation = conversation
         self._clock = clock
+        self._turns = turns
+        self.due = 0.0
         self._keys = Keys()
         self._editor = Editor(may_hold_secret)
         self._ansi = ansi
@@ -115,7 +119,6 @@ class Terminal:
         self._screen: Screen | LineModeScreen
         self._set_up(columns, rows)
         self._escape: IDelayedCall | None = None
-        self._resizing: IDelayedCall | None = None
         self._size = (columns, rows)
         self._clear = False
         self._left = False
@@ -123,7 +126,6 @@ class Terminal:
         self._brackets_pastes = False
         self._lookups = 0
         self._pressed: Sequence[Text | Key | Paste] = ()
-        self._pressing: IDelayedCall | None = None
         self._question = ""
         self._short = (b"", 0)
         self._unread_shown = ""
@@ -151,6 +153,11 @@ class Terminal:
     @property
     def guides(self) -> bool:
         """True: a person is reading."""
+        return True
+
+    @property
+    def is_terminal(self) -> bool:
+        """True: the end of input means that its window was closed."""
         return True
 
     @property
@@ -291,10 +298,8 @@ class Terminal:
         while self._pressed:
             self._press_some()
         typed, self._keys, self._editor = self.typed, Keys(), Editor(may_hold_secret)
-        for call in (self._escape, self._pressing):
-            if call is not None and call.active():
-                call.cancel()
-        self._pressing = None
+        if self._escape is not None and self._escape.active():
+            self._escape.cancel()
         self.leave()
         return typed.encode()
 
@@ -311,8 +316,7 @@ class Terminal:
     def resize(self, columns: int, rows: int) -> None:
         """Draw for another size, in cells, at the end of the reactor's turn."""
         self._size = (columns, rows)
-        if self._resizing is None or not self._resizing.active():
-            self._resizing = self._clock.callLater(0, self.refresh)
+        self._turns.begin_later(self)
 
     # Keys --------------------------------------------------------------------------------
 
@@ -332,23 +336,29 @@ class Terminal:
 
     def _press(self, keys: Sequence[Text | Key | Paste]) -> None:
         self._pressed = [*self._pressed, *keys]
-        if self._pressing is None:
-            self._press_some()
+        self._turns.begin(self)
+        if self._pressed:
+            self._conversation.pause(True)
+
+    def step(self) -> bool:
+        """Apply the next keys, and draw after the last; nothing is read while some are pending."""
+        self._press_some()
+        if not self._pressed:
+            self.refresh()
+            self._conversation.pause(False)
+        return bool(self._pressed)
+
+    def failed(self) -> None:
+        """End the connection after a bug, which has been logged."""
+        self._outbox.abort()
 
     def _press_some(self) -> None:
-        """Apply the next keys; reading pauses while more of them are pending."""
-        self._pressing = None
         keys, self._pressed = self._pressed[:KEYS_AT_ONCE], self._pressed[KEYS_AT_ONCE:]
         for key in keys:
             for event in self._editor.press(key):
                 self._handle(event)
         if self._conversation.lost or self._left:
             self._pressed = ()
-        if self._pressed:
-            self._pressing = self._clock.callLater(0, self._press_some)
-        else:
-            self.refresh()
-        self._conversation.pause(bool(self._pressed))
 
     def _handle(self, event: EditorEvent) -> None:
         conversation = self._conversation
@@ -357,8 +367,8 @@ class Terminal:
                 self._enter("" if self._editor.masked else text)
                 conversation.line(safe(text))
             case Block(lines=lines):
-                for block in blocks(lines):
-                    conversation.line(block)
+                for message in messages(lines):
+                    conversation.line(message)
             case Completing(before=before):
                 if self._lookups:
                     self._lookups -= 1
@@ -417,9 +427,8 @@ class Terminal:
         """Stop drawing, and cancel all timers: the connection is gone."""
         self._left = True
         self._pressed = ()
-        for call in (self._escape, self._resizing, self._pressing):
-            if call is not None and call.active():
-                call.cancel()
+        if self._escape is not None and self._escape.active():
+            self._escape.cancel()
 
 
 @lru_cache(maxsize=1024)

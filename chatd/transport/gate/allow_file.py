@@ -28,7 +28,7 @@ def read_allow_list(path: Path) -> AllowList:
     for number, line in lines_of(path):
         try:
             if line.lower().startswith(_ACCOUNT):
-                accounts.add(names.nick(line[len(_ACCOUNT) :]).key)
+                accounts.add(names.existing(line[len(_ACCOUNT) :]).key)
             else:
                 keys.add(fingerprint(read_line(line)[0]))
         except ValueError as why:

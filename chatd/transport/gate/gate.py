@@ -7,26 +7,29 @@ After that it only passes bytes on, and counts the connection until it ends.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Protocol as Interface
+from typing import Protocol
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol, IProtocol
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.events import Refused
+from chatd.chat.ratelimit.line_budget import Standing
+from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL, Admission
+from chatd.transport.gate.paced_input import PacedInput
+from chatd.transport.gate.strangers import REASONS, SENSE_BYTES, answer_to
 from chatd.transport.host import Host
 from chatd.transport.net.dual_stack import unmapped
 from chatd.transport.net.outbox import as_stream, prepare_socket
-from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
+from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec, may_continue_header
 from chatd.wire.telnet.codec import PROBE
 
 #: Seconds that a client has to speak first; a silent client is then probed.
@@ -35,61 +38,9 @@ SILENCE_SECONDS = 0.3
 PROBE_SECONDS = 0.1
 #: Seconds until the protocol has to be known, including a PROXY header before it.
 SENSE_SECONDS = 10.0
-#: Bytes that may be needed to detect the protocol; a request line of HTTP needs the most.
-SENSE_BYTES = 8192
-
-_HTTP = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/\d")
-_METHODS = tuple(
-    method + b" "
-    for method in (
-        b"GET",
-        b"HEAD",
-        b"POST",
-        b"PUT",
-        b"DELETE",
-        b"CONNECT",
-        b"OPTIONS",
-        b"TRACE",
-        b"PATCH",
-    )
-)
-_TLS = b"\x16\x03"
-_NOT_HTTP = (
-    b"This is a chat server. It has no web page yet: use ssh, telnet or nc on this port.\r\n"
-)
-HTTP_REFUSAL = (
-    b"HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain\r\nUpgrade: SSH/2.0\r\n"
-    b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(_NOT_HTTP) + _NOT_HTTP
-)
-TLS_REFUSAL = b"This port does not speak TLS; use ssh, telnet or nc.\r\n"
 
 
-def _is_http(data: bytes) -> bool | None:
-    """Return whether the first line is an HTTP request; None when more bytes are needed."""
-    line, ended, _ = data.partition(b"\n")
-    if _HTTP.match(line):
-        return True
-    if not ended and (line.startswith(_METHODS) or any(m.startswith(line) for m in _METHODS)):
-        return None
-    return False
-
-
-def _refusal(data: bytes) -> bytes | None:
-    """Return the answer to a protocol that is not served: empty for none, None if more is needed.
-
-    A browser must not be able to chat: any page that a user opens could post on their behalf.
-    """
-    if data[:2] == _TLS:
-        return TLS_REFUSAL
-    if data[:1] == _TLS[:1] and len(data) == 1:
-        return None
-    http = _is_http(data)
-    if http is None:
-        return None if len(data) < SENSE_BYTES else b""
-    return HTTP_REFUSAL if http else b""
-
-
-class Way(Interface):
+class Way(Protocol):
     """A way in, as the gate sees it."""
 
     @property
@@ -154,22 +105,25 @@ class GateFactory(Factory):
 
 
 @implementer(IHalfCloseableProtocol)
-class Gate(Protocol):
+class Gate(PacedInput):
     """One connection, before and after its protocol is known."""
 
     _log = Logger()
 
     def __init__(self, door: Door, address: str) -> None:
+        super().__init__(door.host.turns)
         self._door = door
         self._address = address
         self._admitted = False
-        self._banned = ""
+        self._banned: Refused | None = None
+        self._only_known: Refused | None = None  # why only known users of this address may stay
         self._way: IProtocol | None = None
         self._proxy: ProxyCodec | None = None
         self._data = b""
         self._destination: Address | None = None
         self._probed = False
         self._unchecked = False  # handed over, but its first line is still to be seen
+        self._seen = b""  # line ends before it
         self._ended = False
         self._timer: IDelayedCall | None = None
         self._deadline: IDelayedCall | None = None
@@ -190,10 +144,10 @@ class Gate(Protocol):
     def _enter(self) -> None:
         """Count the connection by the client's own address, and detect which side speaks first."""
         clock = self._door.host.clock
-        refusal = self._door.admission.enter(self._address, clock.seconds())
-        if refusal is not None:
-            self._log.info("{address} refused: {reason}", address=self._address, reason=refusal)
-            self._close(f"{refusal}\r\n".encode())
+        try:
+            self._only_known = self._door.admission.enter(self._address, clock.seconds())
+        except Refused as refused:
+            self._refuse(refused.code, f"{refused.sentence}\r\n".encode())
             return
         self._admitted = True
         self._check_bans()
@@ -209,7 +163,7 @@ class Gate(Protocol):
         try:
             host.chat.access.check_address(self._address, host.now())
         except Refused as refused:
-            self._banned = refused.sentence
+            self._banned = refused
 
     def _silent(self) -> None:
         """Probe a client that did not speak first: a person with netcat or telnet."""
@@ -226,9 +180,9 @@ class Gate(Protocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        self._close(b"Your client was too slow to say what it speaks.\r\n")
+        self._refuse("too-slow", b"Your client was too slow to say what it speaks.\r\n")
 
-    def dataReceived(self, data: bytes) -> None:
+    def handle(self, data: bytes) -> None:
         """Pass bytes on, or learn from them."""
         if self._way is not None and not self._unchecked:
             self._way.dataReceived(data)
@@ -252,7 +206,7 @@ class Gate(Protocol):
                     address=self._address,
                     reason=reason,
                 )
-                self._close(b"")
+                self._refuse("no-proxy-header", b"")
             case Proxied(source=source, destination=destination, rest=rest):
                 self._proxy = None
                 self._destination = destination
@@ -260,20 +214,21 @@ class Gate(Protocol):
                     self._address = source.host
                 self._enter()
                 if rest:
-                    self.dataReceived(rest)
+                    self.handle(rest)
 
     def _sense(self) -> None:
         """Find the way in that recognises these bytes, or pass them to it if it is known."""
         data = self._data
-        refusal = _refusal(data)
+        takes_ssh = self._way is None and self._door.declared is None
+        refusal = answer_to(self._seen + data, takes_ssh=takes_ssh)
         if refusal is None:
             return
         if refusal:
-            self._close(refusal)
+            self._refuse(REASONS[refusal], refusal)
             return
         if self._way is not None:
-            self._unchecked = False
             self._data = b""
+            self._check_next(data)
             self._way.dataReceived(data)
             return
         for name, way in self._door.ways.items():
@@ -288,29 +243,38 @@ class Gate(Protocol):
         """Hand the connection to a way in."""
         self._stop_timers()
         way = self._door.ways[name]
-        if self._door.admission.is_full() and not way.proves_identity and not conversation:
-            self._close(way.full_answer)
-            return
-        if self._banned and not way.proves_identity and not conversation:
-            self._log.info("{address} refused: {reason}", address=self._address, reason="banned")
-            self._close(way.turned_away(self._banned))
-            return
+        if not (way.proves_identity or conversation):
+            if self._door.admission.is_full():
+                self._refuse("full", way.full_answer, name)
+                return
+            refused = self._banned or self._only_known
+            if refused is not None:
+                self._refuse(refused.code, way.turned_away(refused.sentence), name)
+                return
         if conversation is None:
             self._log.info("{address} comes in by {way}", address=self._address, way=name)
         with self._log.failuresHandled("handing over to {way}", way=name) as handing_over:
-            self._begin(way, conversation)
+            self._begin(name, conversation)
         if handing_over.failed:
             as_stream(self.transport).abortConnection()
 
-    def _begin(self, way: Way, conversation: Conversation | None) -> None:
+    def _begin(self, name: str, conversation: Conversation | None) -> None:
+        way = self._door.ways[name]
         arrival = Arrival(self._address, self, self._probed)
         self._way = way.protocol(self._door.host, arrival, conversation)
         assert self.transport is not None  # Twisted's promise
         self._way.makeConnection(self.transport)
         data, self._data = self._data, b""
         self._unchecked = not (data or way.proves_identity or conversation)
+        if data and name == "line":
+            self._check_next(data)
         if data:
             self._way.dataReceived(data)
+
+    def _check_next(self, data: bytes) -> None:
+        """Check what follows on first bytes that are handed over, while it may be of a stranger."""
+        self._unchecked = may_continue_header(self._seen + data)
+        self._seen = self._seen + data if self._unchecked else b""
 
     def reached(self) -> tuple[str, int]:
         """Return the address and the port that the client sees as this server's."""
@@ -324,11 +288,29 @@ class Gate(Protocol):
         self._data = data
         self._hand_over(name, conversation)
 
-    def admit(self, operator: bool) -> str | None:
-        """Return why only operators may stay, when the server is full or the address is banned."""
-        if operator:
+    def admit(self, standing: Standing) -> str | None:
+        """Return why a client may not stay: the server is full, or its address has or is too much.
+
+        A banned address is one for operators only.
+        """
+        refused = None
+        if self._door.admission.is_full(standing):
+            refused = Refused("full", FULL)
+        elif standing is not Standing.OPERATOR and self._banned is not None:
+            refused = self._banned
+        elif standing is Standing.GUEST:
+            refused = self._only_known
+        if refused is None:
             return None
-        return FULL if self._door.admission.is_full() else self._banned or None
+        self._door.host.chat.report(TurnedAway(self._address, "ssh", refused.code))
+        return refused.sentence
+
+    def _refuse(self, why: str, answer: bytes, way: str = "") -> None:
+        """Log why a client may not come in, a code word; send it one answer and close."""
+        self._door.host.chat.report(
+            TurnedAway(self._address, way or self._door.declared or "", why)
+        )
+        self._close(answer)
 
     def _close(self, answer: bytes) -> None:
         """Send one answer and close."""
@@ -350,7 +332,7 @@ class Gate(Protocol):
 
     # After that -----------------------------------------------------------------------------------
 
-    def readConnectionLost(self) -> None:
+    def handle_end(self) -> None:
         """Pass on that the client will send nothing more."""
         if self._data and not self._ended:
             if self._way is None:
@@ -371,6 +353,7 @@ class Gate(Protocol):
         """Stop counting the connection, and pass on that it is gone."""
         self._stop_timers()
         self._ended = True
+        self.forget_input()
         if self._admitted:
             self._admitted = False
             self._door.admission.leave(self._address)

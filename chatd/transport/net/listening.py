@@ -46,7 +46,7 @@ class Listening(Service):
         failures: list[Failure] = []
         self._endpoint.listen(self._factory).addCallbacks(self._opened, failures.append)
         for failure in failures:
-            if failure.check(CannotListenError):
+            if failure.check(CannotListenError, OSError):
                 raise SystemExit(f"chatd cannot listen: {failure.getErrorMessage()}")
             failure.raiseException()
 

@@ -115,7 +115,7 @@ class Outbox(Protocol):
         """Close now, and drop what is pending."""
 
     def forget(self) -> None:
-        """Stop waiting: the connection is gone."""
+        """Stop waiting, and forget who waits: the connection is gone."""
 
 
 def _state(connection: tcp.Connection) -> int | None:
@@ -162,7 +162,11 @@ def _nothing() -> None:
 
 
 def prepare_socket(transport: ITransport) -> None:
-    """Set no delay, a bounded kernel buffer and keepalive on TCP; leave other transports alone."""
+    """Set no delay, a bounded kernel buffer and keepalive on TCP; leave other transports alone.
+
+    Urgent data stays in its place: the data mark of a telnet Synch (RFC 854) is urgent, and without
+    it the next byte would be taken for the command of its IAC.
+    """
     if not isinstance(transport, tcp.Connection):
         return
     handle = transport.getHandle()
@@ -173,6 +177,7 @@ def prepare_socket(transport: ITransport) -> None:
         (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
         (socket.SOL_SOCKET, "SO_SNDBUF", SEND_BUFFER_BYTES),
         (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.SOL_SOCKET, "SO_OOBINLINE", 1),
         (socket.IPPROTO_TCP, "TCP_KEEPIDLE", idle),
         (socket.IPPROTO_TCP, "TCP_KEEPINTVL", interval),
         (socket.IPPROTO_TCP, "TCP_KEEPCNT", count),
@@ -330,6 +335,7 @@ class SocketOutbox:
     def forget(self) -> None:
         """Stop waiting: the connection is gone."""
         self._timeout.stop()
+        self._on_ready = _nothing
 
 
 @implementer(IPushProducer)
@@ -413,3 +419,4 @@ class StreamOutbox:
     def forget(self) -> None:
         """Stop waiting: the connection is gone."""
         self._timeout.stop()
+        self._on_ready = _nothing

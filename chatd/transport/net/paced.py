@@ -18,6 +18,10 @@ from chatd.transport.net.outbox import STALLED, Outbox
 MAX_WAITING = 16
 
 
+def _nothing() -> None:
+    """Do nothing: nobody waits."""
+
+
 class PacedOutbox:
     """An `Outbox` in front of another one; each line end ends a message.
 
@@ -103,6 +107,7 @@ class PacedOutbox:
     def release(self) -> Outbox:
         """Write everything at once, and return the outbox behind, to be used from now on."""
         self._stop()
+        self._on_ready = _nothing
         while self._waiting:
             self._outbox.write(self._waiting.popleft())
         return self._outbox
@@ -125,6 +130,7 @@ class PacedOutbox:
     def forget(self) -> None:
         """Stop waiting: the connection is gone."""
         self._stop()
+        self._on_ready = _nothing
         self._waiting.clear()
         self._outbox.forget()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatd.transport.channel import Program, TerminalInfo
+from chatd.transport.channel import Program, TerminalInfo, take_piece
 from chatd.transport.relay.stream import LOST, Stream
 
 
@@ -151,7 +151,7 @@ class RemoteChannel:
     def _deliver(self) -> None:
         while not self._paused and self._program is not None:
             if self._input:
-                data, self._input = b"".join(self._input), []
+                data = take_piece(self._input)
                 self._stream.consumed(len(data))
                 self._program.data_received(data)
             elif self._input_ended:
@@ -204,6 +204,7 @@ class RemoteChannel:
     def _lose(self) -> None:
         self._stream.end()
         program, self._program = self._program, None
+        self._take_line = _ignore_line
         self._input = []
         if program is not None:
             program.lost()

@@ -229,9 +229,10 @@ class Stream:
     def fail(self, *, dead: bool = False) -> None:
         """End the stream: a message was lost, or the other server is ``dead``."""
         if not self.over:
+            listener = self._listener
             self.end()
-            if self._listener is not None:
-                self._listener.failed(dead)
+            if listener is not None:
+                listener.failed(dead)
 
     def give_up(self, unreached: int = 0) -> None:
         """Tell the other end that the connection is gone, and end the stream.
@@ -242,9 +243,10 @@ class Stream:
         self.end()
 
     def end(self) -> None:
-        """End the stream without telling the other end."""
+        """End the stream without telling the other end; its listener hears no more of it."""
         if not self.over:
             self.over = True
+            self._listener = None
             self._queue, self._early = [], []
             self._owner.closed(self)
 

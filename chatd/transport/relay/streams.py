@@ -235,6 +235,7 @@ def _visitor_to_state(visitor: Visitor) -> State:
         "operator": visitor.operator,
         "account": visitor.account,
         "wishes": visitor.preferences,
+        "way": visitor.way,
     }
 
 
@@ -247,4 +248,5 @@ def _visitor_from_state(state: State) -> Visitor:
         state["operator"],
         account=state["account"],
         preferences=tuple((name, value) for name, value in state["wishes"]),
+        way=state.get("way", ""),  # an older server does not say it
     )

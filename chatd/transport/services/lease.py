@@ -61,7 +61,11 @@ class Leased(Protocol):
 
 
 class Lease(Service):
-    """Renews the lease while the service runs; ``now`` is the time of day."""
+    """Renews the lease while the service runs.
+
+    ``now`` is the time of day.  ``elapsed`` returns seconds on a clock that nobody can set and that
+    goes on while the machine is suspended, as the clocks of the other servers do.
+    """
 
     _log = Logger()
 
@@ -72,13 +76,14 @@ class Lease(Service):
         leased: Leased,
         clock: IReactorTime,
         now: Callable[[], float],
+        elapsed: Callable[[], float],
         admission: Admission,
     ) -> None:
         self._chat = chat
         self._cluster = cluster
         self._leased = leased
-        self._clock = clock
         self._now = now
+        self._elapsed = elapsed
         self._admission = admission
         self._renewed_at = self._renew_at = self._report_at = 0.0
         self._answers = 0
@@ -91,7 +96,7 @@ class Lease(Service):
     def startService(self) -> None:
         """Start renewing."""
         super().startService()
-        self._renewed_at = self._clock.seconds()
+        self._renewed_at = self._elapsed()
         self._checks.start(CHECK_SECONDS)
 
     def stopService(self) -> None:
@@ -101,8 +106,8 @@ class Lease(Service):
             self._checks.stop()
 
     def _check(self) -> None:
-        now = self._clock.seconds()
-        self._cluster.check_liveness(self._now())
+        now = self._elapsed()
+        self._cluster.check_liveness(self._now(), now)
         if now - self._renewed_at > FENCE_SECONDS:
             self._fence()
         self._check_touch(now)
@@ -110,7 +115,7 @@ class Lease(Service):
         if now >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS
             self._renew(now)
-            self._cluster.heartbeat(self._now())
+            self._cluster.heartbeat(self._now(), now)
         elif self._unanswered_since is not None or self._chat.unacknowledged.count:
             self._renew(now)
 
@@ -156,8 +161,8 @@ class Lease(Service):
 
     def _renewed(self) -> None:
         self._unanswered_since = None
-        self._renewed_at = self._clock.seconds()
-        self._cluster.lease_renewed(self._now())
+        self._renewed_at = self._elapsed()
+        self._cluster.lease_renewed(self._renewed_at)
         if self._admission.is_closed:
             self._admission.open()
             self._log.info("cluster: in touch again")

@@ -20,7 +20,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
 from chatd.chat.model.client import Client
 from chatd.chat.model.entities import Person
-from chatd.chat.store import Store
+from chatd.chat.store import NotClosedError, Store
 from chatd.cluster.cluster import Cluster
 
 #: Seconds between two looks whether all connections are closed, the first one included: streams to
@@ -38,11 +38,15 @@ GOODBYE = Notice("The server is stopping. Goodbye.")
 MOVED = Notice("This server is stopping. Connect again, and you are where you were.")
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Shutdown(Service):
     """Shuts the server down as the service stops.
 
     ``now`` is the time of day, in seconds since the epoch; ``cluster`` has the other servers, if
-    any.
+    any.  ``abandon`` ends the process when the store hangs.
     """
 
     _log = Logger()
@@ -54,12 +58,14 @@ class Shutdown(Service):
         clock: IReactorTime,
         now: Callable[[], float],
         cluster: Cluster | None = None,
+        abandon: Callable[[], object] = _nothing,
     ) -> None:
         self._chat = chat
         self._store = store
         self._clock = clock
         self._now = now
         self._cluster = cluster
+        self._abandon = abandon
 
     def stopService(self) -> Deferred[None]:
         """Tell all users, close their connections, wait for that, and close the store."""
@@ -84,7 +90,11 @@ class Shutdown(Service):
             await self._until_gone(clients)
         if self._cluster is not None:
             self._cluster.goodbye()
-        await self._store.close()
+        try:
+            await self._store.close()
+        except NotClosedError as why:
+            self._log.critical("disk: {why}", why=why)
+            self._abandon()
 
     async def _until_gone(self, clients: Sequence[Client]) -> None:
         """Wait until these connections are closed, at most `GOODBYE_SECONDS`."""

@@ -58,6 +58,10 @@ class Acknowledgements:
             tracker.ask(now)
 
 
+def _nowhere() -> None:
+    """Return None: a connection that is gone has no session."""
+
+
 class DeliveryTracker:
     """How far one client has read; ``_asked`` is the position of the question in flight.
 
@@ -141,5 +145,7 @@ class DeliveryTracker:
         return DeliveryReport(self._arrived, owing=owing)
 
     def forget(self) -> None:
-        """Cancel the scheduled question: the connection is gone."""
+        """Cancel the scheduled question, and ask no more: the connection is gone."""
         self._acknowledgements.forget(self)
+        self._channel.outbox.on_sent = None
+        self._position = _nowhere

@@ -12,13 +12,17 @@ from zope.interface import implementer
 
 from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
+from chatd.chat.limits import Rate
 from chatd.chat.model.client import Position
 from chatd.chat.model.preferences import suffixes
+from chatd.chat.ratelimit.bucket import TokenBucket
+from chatd.chat.ratelimit.line_budget import LineBudget
 from chatd.cluster.bus import State
 from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, measure
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
+from chatd.transport.conversation.flood_control import FloodControl, sender_of_visitor
 from chatd.transport.conversation.terminal import Terminal
 from chatd.transport.host import Host
 from chatd.transport.relay.edge import nothing
@@ -35,6 +39,12 @@ from chatd.wire.line import CutLine, LineCodec
 
 _SSH = b"SSH-"
 
+#: The channels that one connection may open: so many at once, then so many a second.  A script that
+#: runs one command after another through one connection opens no more than flood control lets
+#: through; a shell costs a join that everybody in the lobby is shown.
+CHANNELS_AT_ONCE = 60
+CHANNELS_PER_SECOND = 2.0
+
 
 def recognises(data: bytes) -> bool | None:
     """Return whether bytes are an ssh client's; None when they are too few to tell.
@@ -49,9 +59,18 @@ def recognises(data: bytes) -> bool | None:
 @implementer(IAddress)
 @dataclass(frozen=True, slots=True)
 class ArrivalAddress:
-    """The address of an ssh connection: that of its arrival at the gate."""
+    """The address of an ssh connection: that of its arrival at the gate.
+
+    ``budget`` is the line budget that all channels of the connection share, ``channels`` bounds how
+    fast it opens them; None: nothing does.
+    """
 
     arrival: Arrival
+    budget: LineBudget
+    channels: TokenBucket | None = None
+
+    def __str__(self) -> str:
+        return self.arrival.address
 
 
 def factory(host: Host, host_key: Key) -> SSHFactory:
@@ -59,10 +78,11 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
 
     def admit(peer: SshPeer, address: IAddress) -> str | None:
         assert isinstance(address, ArrivalAddress)  # see protocol()
-        refusal = address.arrival.door.admit(peer.key in host.operators)
+        visitor = _visitor(host, peer, address)
+        refusal = address.arrival.door.admit(sender_of_visitor(host, visitor).standing)
         if refusal is None:
             try:
-                host.chat.entrance.check_access(_visitor(host, peer, address), host.now())
+                host.chat.entrance.check_access(visitor, host.now())
             except Refused as refused:
                 refusal = refused.sentence
         return refusal
@@ -70,22 +90,43 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
     acknowledgements = Acknowledgements(host.clock)
 
     def start(channel: SshChannel, command: str | None) -> Program | None:
-        visitor = visitor_of(host, channel)
+        visitor, budget = visitor_of(host, channel), _budget(host, channel)
         if command is None:
             terminal = channel.terminal
             can = kind(terminal.name, channel.environment) if terminal is not None else None
-            return Shell(host, channel, visitor, acknowledgements, can)
-        return commands.run(host, channel, visitor, command)
+            return Shell(host, channel, visitor, acknowledgements, can, budget=budget)
+        return commands.run(host, channel, visitor, command, budget)
+
+    def may_open(address: IAddress) -> bool:
+        bucket = address.channels if isinstance(address, ArrivalAddress) else None
+        return bucket is None or not bucket.wait(host.clock.seconds())
 
     if host.relay is not None:
         host.relay.programs[SHELL] = partial(run_relayed, host, acknowledgements)
         host.relay.programs[commands.EXEC] = partial(commands.run_relayed, host)
-    return SSHFactory(ServerConfig(host_key, host.clock, admit, start))
+    return SSHFactory(ServerConfig(host_key, host.clock, admit, start, may_open))
 
 
-def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
-    """Return the protocol of one connection."""
-    made: IProtocol = ssh.buildProtocol(ArrivalAddress(arrival))
+def _channels(host: Host) -> TokenBucket | None:
+    """Return what bounds the channels of a new connection."""
+    lines = host.budgets.person
+    if lines is None:
+        return None
+    burst = max(CHANNELS_AT_ONCE, lines.burst)
+    rate = Rate(burst, max(CHANNELS_PER_SECOND, lines.per_second))
+    return TokenBucket(rate, host.clock.seconds())
+
+
+def protocol(ssh: SSHFactory, host: Host, arrival: Arrival) -> IProtocol:
+    """Return the protocol of one connection.
+
+    Clients that wait for the server to speak (ssh-keyscan) have been sent the gate's probe, which
+    has to end like a line to be skipped by them.
+    """
+    address = ArrivalAddress(arrival, LineBudget(host.budgets), _channels(host))
+    made = ssh.buildProtocol(address)
+    if arrival.probed:
+        made.lines_before_version = b"\r\n"
     return made
 
 
@@ -98,7 +139,17 @@ def _visitor(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visitor
     address = came_from.arrival.address if isinstance(came_from, ArrivalAddress) else ""
     nick, wished = suffixes(peer.user)
     operator = peer.key in host.operators
-    return entrance.Visitor(nick, address, peer.fingerprint, operator, preferences=wished)
+    return entrance.Visitor(
+        nick, address, peer.fingerprint, operator, preferences=wished, way="ssh"
+    )
+
+
+def _budget(host: Host, channel: SshChannel) -> LineBudget:
+    """Return the line budget of a channel's connection."""
+    came_from = channel.address
+    if isinstance(came_from, ArrivalAddress):
+        return came_from.budget
+    return LineBudget(host.budgets)
 
 
 def run_relayed(
@@ -128,6 +179,7 @@ class Shell:
     :param begins: how it begins, a word of `chatd.transport.relay.handover`: a user who comes from
     another server is not greeted again.
     :param hide: called with whether what is typed is a secret.
+    :param budget: the line budget of its connection.
     """
 
     def __init__(
@@ -140,6 +192,7 @@ class Shell:
         *,
         begins: str = IN,
         hide: Callable[[bool], None] = nothing,
+        budget: LineBudget | None = None,
     ) -> None:
         self._channel = channel
         self._lines = LineCodec()
@@ -153,12 +206,17 @@ class Shell:
             ask_client=channel.ask,
             take_answer=self._delivery.answered,
             hide=hide,
+            budget=budget,
         )
         self._terminal = self._make_terminal(host, visitor, can)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
+        self._flood_control = FloodControl(host, budget)
+        self._counts = budget is not None and budget.entered
+        if budget is not None:
+            budget.entered = True
         # In the next turn, after the channel has confirmed the shell: plink and paramiko insist.
-        host.clock.callLater(0, self._begin, visitor)
+        host.clock.callLater(0, self._arrive, host, visitor)
 
     def _position(self) -> Position | None:
         session = self._conversation.session
@@ -173,12 +231,20 @@ class Shell:
         return Terminal(
             self._conversation,
             host.clock,
+            host.turns,
             terminal.columns,
             terminal.rows,
             colours=can.depth,
             ansi=can.ansi,
             plain=("plain", "on") in visitor.preferences,
         )
+
+    def _arrive(self, host: Host, visitor: entrance.Visitor) -> None:
+        """Begin; in a further shell of a connection once flood control lets a line through."""
+        begin = partial(self._begin, visitor)
+        waits = self._counts and not self._conversation.lost
+        if not (waits and self._flood_control.must_wait(sender_of_visitor(host, visitor), begin)):
+            begin()
 
     def _begin(self, visitor: entrance.Visitor) -> None:
         if not self._conversation.lost:
@@ -248,6 +314,8 @@ class Shell:
     def lost(self) -> None:
         """End: the channel is closed or the connection gone."""
         self._delivery.forget()
+        self._flood_control.stop()
         if self._terminal is not None:
             self._terminal.stop()
+            self._terminal = None
         self._conversation.connection_lost()

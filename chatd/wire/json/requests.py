@@ -215,7 +215,7 @@ def _line(fields: Fields, key: str) -> str:
     value = fields.get(key)
     if not isinstance(value, str):
         raise _WrongValueError(f"“{key}” has to be a string.")
-    return safe(" ".join(value.splitlines())).strip()
+    return safe(value).strip()
 
 
 def _line_or_none(fields: Fields, key: str) -> str | None:

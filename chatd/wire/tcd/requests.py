@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Final, Self
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text.sanitizing import decode
+from chatd.chat.text.sanitizing import decode, safe_lines
 
 #: The most bytes of a header line, and of a line of HELO, with its key.  HTTP servers allow 8 KiB;
 #: here it is five times the longest name.
@@ -258,12 +258,17 @@ class PartialRequest:
         nick = self._text(b"CLIENT_NAME")
         if self._kind == b"LEAVE_CHATROOM":
             return Leave(ref, join_id, nick)
-        lines = tuple(text for line in self._lines if (text := decode(line).rstrip()))
-        return (
-            Say(ref, join_id, nick, lines)
-            if lines
-            else _bad_field(ErrorCode.EMPTY_FIELD, b"MESSAGE")
-        )
+        return self._say(ref, join_id, nick)
+
+    def _say(self, ref: int, join_id: int, nick: str) -> Say | Bad:
+        """Return the message; line breaks other than LF and expanded tabs count as well."""
+        message = b"\n".join(self._lines).decode("utf-8", "replace")
+        lines = tuple(text for line in safe_lines(message) if (text := line.rstrip()))
+        if not lines:
+            return _bad_field(ErrorCode.EMPTY_FIELD, b"MESSAGE")
+        if len(lines) > MESSAGE_LINES or len("\n".join(lines).encode()) > MESSAGE_BYTES:
+            return _bad_field(ErrorCode.TOO_LONG, b"MESSAGE")
+        return Say(ref, join_id, nick, lines)
 
     def _missing(self) -> list[bytes]:
         return [key for key in REQUIRED_FIELDS[self._kind] if key not in self._values]

@@ -56,6 +56,9 @@ TTYPE_IS, TTYPE_SEND = 0, 1
 #: it.
 PROBE: Final = bytes([IAC, DO, TTYPE]) + b"\r     \r"
 
+#: The most commands in so many seconds.  A terminal whose window is dragged sends 60 a second.
+COMMANDS, COMMAND_SECONDS = 1000, 10.0
+
 #: The most bytes of undrained replies; beyond them timing marks go unanswered.
 REPLY_BYTES = 4096
 #: How often a client is asked for a terminal name (RFC 1091): MUD clients give their own name, the
@@ -147,6 +150,9 @@ class TelnetCodec:
     """
 
     __slots__ = (
+        "_commands_before",
+        "_commands_seen",
+        "_counting_since",
         "_frames",
         "_hiding",
         "_last_name",
@@ -165,6 +171,8 @@ class TelnetCodec:
         #: Whether the peer has negotiated any option: netcat never does.
         self.speaks = False
         self._frames = TelnetFrames()
+        self._counting_since = -COMMAND_SECONDS
+        self._commands_before = self._commands_seen = 0
         self._ours = Side(WILL, WONT, bits(ECHO, SGA, BINARY))
         self._theirs = Side(DO, DONT, bits(TTYPE, NAWS, SGA, BINARY))
         self._offered = False
@@ -230,6 +238,17 @@ class TelnetCodec:
             self._take_frame(frame)
         values, self._values = self._values, []
         return values
+
+    def sends_too_many(self, now: float) -> bool:
+        """Return whether the peer has sent ``COMMANDS`` in ``COMMAND_SECONDS``.
+
+        :param now: The time at which the last bytes were received, in seconds.
+        """
+        commands = self._frames.commands
+        if not 0 <= now - self._counting_since < COMMAND_SECONDS:
+            self._counting_since, self._commands_before = now, self._commands_seen
+        self._commands_seen = commands
+        return commands - self._commands_before >= COMMANDS
 
     def _take_frame(self, frame: Frame) -> None:
         """Add the values and the replies for one frame."""

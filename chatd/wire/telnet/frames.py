@@ -101,6 +101,7 @@ class TelnetFrames:
         "_tail",
         "_typed",
         "_verb",
+        "commands",
     )
 
     def __init__(self) -> None:
@@ -113,6 +114,8 @@ class TelnetFrames:
         self._length = 0
         self._typed = bytearray()
         self._frames: list[Frame] = []
+        #: The commands so far, those included that are of no use.
+        self.commands = 0
 
     def receive_data(self, data: bytes) -> list[Frame]:
         """Return the frames that these bytes complete, in order."""
@@ -197,6 +200,10 @@ class TelnetFrames:
         if byte < EOF or byte == IAC:
             self._typed += self._normalise_enter(b"\xff")
             return int(byte == IAC)
+        if byte in _MANGLED_BYTES and _ends_within_character(self._tail):
+            self._typed += self._normalise_enter(_MANGLED_BYTES[byte])
+            return 1
+        self.commands += 1
         if byte == SB:
             self._state = _State.WITHIN
             self._collected.clear()
@@ -204,8 +211,6 @@ class TelnetFrames:
         elif byte >= WILL:
             self._verb = byte
             self._state = _State.OPTION
-        elif byte in _MANGLED_BYTES and _ends_within_character(self._tail):
-            self._typed += self._normalise_enter(_MANGLED_BYTES[byte])
         else:
             self._add(Command(byte))
         return 1

@@ -29,10 +29,11 @@ class Side:
 
     ``yes`` and ``no`` are the server's verbs for that side.  The other fields are sets of options
     as bit masks; an option is in at most one of ``on`` (the RFC's YES), ``asked`` (WANTYES) and
-    ``leaving`` (WANTNO).  An option that was withdrawn is never requested again, so the RFC's queue
-    bit is not needed.  Each option is refused only once, and an agreement costs one of
-    ``agreements``: that bounds the replies that a peer can elicit, as a refusal only follows an
-    agreement.
+    ``leaving`` (WANTNO).  ``queued`` has those of the latter two that are to be switched the other
+    way once the peer has answered (the RFC's queue bit): a password is asked for again while the
+    peer has not yet answered that its echo is on.  Each option is refused only once, and an
+    agreement costs one of ``agreements``: that bounds the replies that a peer can elicit, as a
+    refusal only follows an agreement.
     """
 
     yes: int
@@ -41,20 +42,23 @@ class Side:
     on: int = 0
     asked: int = 0
     leaving: int = 0
+    queued: int = 0
     refused: int = 0
     agreements: int = AGREEMENTS
 
     def ask(self, option: int) -> bytes:
-        """Ask for an option, unless it is on or being negotiated."""
+        """Ask for an option, unless it is on or being negotiated; then ask later."""
         bit = 1 << option
+        self.queued = self.queued | bit if self.leaving & bit else self.queued & ~bit
         if (self.on | self.asked | self.leaving) & bit:
             return b""
         self.asked |= bit
         return bytes([IAC, self.yes, option])
 
     def withdraw(self, option: int) -> bytes:
-        """Switch off an option that is on."""
+        """Switch off an option that is on, or will be."""
         bit = 1 << option
+        self.queued = self.queued | bit if self.asked & bit else self.queued & ~bit
         if not self.on & bit:
             return b""
         self.on ^= bit
@@ -65,17 +69,24 @@ class Side:
         """Apply the peer's verb for an option; return the reply, if it needs one."""
         bit = 1 << option
         if (self.asked | self.leaving) & bit:
-            if agreed:
-                self.on |= self.asked & bit
-            self.asked &= ~bit
-            self.leaving &= ~bit
-            return b""
+            return self._answered(agreed, option)
         if agreed:
             return self._agree(bit, option)
         if not self.on & bit:
             return b""
         self.on ^= bit
         return bytes([IAC, self.no, option])
+
+    def _answered(self, agreed: bool, option: int) -> bytes:
+        """Apply the peer's answer; return what was queued until then."""
+        bit = 1 << option
+        was_asked, was_queued = self.asked & bit, self.queued & bit
+        self.asked, self.leaving = self.asked & ~bit, self.leaving & ~bit
+        self.queued &= ~bit
+        if was_asked:
+            self.on |= bit * agreed
+            return self.withdraw(option) if was_queued else b""
+        return self.ask(option) if was_queued else b""
 
     def _agree(self, bit: int, option: int) -> bytes:
         """Return the reply to a peer that turns on an option without having been asked."""

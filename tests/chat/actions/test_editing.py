@@ -207,12 +207,12 @@ class LazyStore(MemoryStore):
         self.posted.append((room, message_id, event, author))
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
         posted, self.posted = self.posted, []
         for each in posted:
             super().post(*each)
-        return await super().before(room, number, count)
+        return await super().before(room, number, count, skip)
 
 
 def test_a_message_may_be_changed_before_it_is_stored() -> None:

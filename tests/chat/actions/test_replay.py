@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from chatd.chat.actions.messages import say
 from chatd.chat.limits import BOOKMARKS
+from chatd.chat.model.entities import Room
 from chatd.chat.records.profiles import KIND
+from chatd.chat.store import Record
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, User, records
+from tests.support.people import Server, User, records, result_of
 
 ADA = "SHA256:ada"
 
@@ -121,7 +123,9 @@ def test_stored_preferences_that_are_unknown_or_invalid_are_skipped() -> None:
     store = MemoryStore()
     server = Server(store)
     registered(server)
-    store.put(KIND, "ada", json.dumps({"chosen": {"colour": "red", "bell": False}, "read": {}}))
+    store.put_all(
+        [Record(KIND, "ada", json.dumps({"chosen": {"colour": "red", "bell": False}, "read": {}}))]
+    )
     ada = registered(Server(store))
     assert ada.session.preferences.bell == "off"
 
@@ -141,7 +145,8 @@ def test_the_read_marks_of_an_account_are_bounded() -> None:
     server = Server(store)
     ada = registered(server)
     for number in range(BOOKMARKS + 1):
-        room = server.chat.join(ada.session, f"room{number}", server.now)
+        room = result_of(server.chat.join(ada.session, f"room{number}", server.now))
+        assert isinstance(room, Room)
         room.settings.lasting = True
         ada.types("/leave")
         ada.sees()

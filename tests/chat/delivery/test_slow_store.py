@@ -54,7 +54,7 @@ def enters(server: SlowServer, nick: str) -> User:
     client = Client()
     session, _ = finished(server.chat.enter(Visitor(nick), client, server.now).__await__())
     assert isinstance(session, Session)
-    server.chat.join(session, "lobby", server.now)
+    finished(server.chat.join(session, "lobby", server.now).__await__())
     server.store.store_all()
     return User(server, session, client)
 

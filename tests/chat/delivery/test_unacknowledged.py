@@ -171,7 +171,8 @@ def test_a_line_that_is_pending_in_several_rooms_is_marked_once(server: Stalling
     server.store.store_held(1)
     assert sees(server)[-3:] == ["[lobby] ada: hello", "… ada: hello", "[attic]"]
     server.store.store_held()
-    assert sees(server)[-2:] == ["[lobby] ada: hello", "[attic]"]
+    said = "-- Said in 2 rooms, to 0 other people."
+    assert sees(server)[-3:] == ["[lobby] ada: hello", said, "[attic]"]
     server.ada.types("/bc more\r")
     server.advance_until_late()
     server.store.fail_held()
@@ -291,7 +292,7 @@ class SilentStore(HeldStore):
     """A store in which reading never ends."""
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int = 0
     ) -> Sequence[tuple[int, RoomEvent]]:
         await Deferred()
         return ()

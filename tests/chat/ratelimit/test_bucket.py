@@ -66,3 +66,14 @@ def test_the_wait_that_is_returned_is_long_enough_in_any_state(
         if wait:
             now += wait
             assert bucket.wait(now) == 0
+
+
+@given(rates, st.floats(1, 1e9))
+def test_a_clock_that_is_set_back_costs_no_wait(rate: Rate, back: float) -> None:
+    now = 1e10
+    bucket = TokenBucket(rate, now)
+    for _ in range(rate.burst):
+        bucket.wait(now)
+    wait = bucket.wait(now - back)
+    assert 0 < wait <= 1.001 / rate.per_second
+    assert bucket.wait(now - back + wait * 1.001 + 1e-3) == 0

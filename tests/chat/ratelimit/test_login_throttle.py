@@ -108,10 +108,24 @@ def test_wrong_passwords_are_forgotten_after_an_hour() -> None:
 def test_no_wait_is_longer_after_the_clock_was_set_back() -> None:
     throttle = LoginThrottle()
     now = guess_wrong(throttle, "ada", HOME, 1e9, LOGIN_TRIES + 2)
-    assert throttle.wait("ada", HOME, now - 1e6) == 4
+    back = now - 1e6
+    assert throttle.wait("ada", HOME, back) == 4
+    assert throttle.wait("ada", HOME, back + 3) == 1
+    assert throttle.wait("ada", HOME, back + 4) == 0
     rates = PerAddressRate(Rate(1, 1.0))
     assert rates.wait(HOME, 1e9) == 0
     assert rates.wait(HOME, 1e9 - 1e6) == 1
+    assert rates.wait(HOME, 1e9 - 1e6 + 1) == 0
+
+
+def test_wrong_passwords_before_the_clock_was_set_back_are_forgotten_too() -> None:
+    throttle = LoginThrottle()
+    guess_wrong(throttle, "ada", HOME, 1e9 + 1e8, 20)
+    assert throttle.wait("ada", HOME, 1e9) > 0
+    assert throttle.wait("ada", HOME, 1e9 + LOGIN_FORGOTTEN + 1) == 0
+    assert guess_wrong(throttle, "ada", HOME, 1e9 + LOGIN_FORGOTTEN + 1, LOGIN_TRIES) == (
+        1e9 + LOGIN_FORGOTTEN + 1
+    )
 
 
 def test_a_unix_socket_has_no_address_that_is_delayed_or_known() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.limits import KEYS_PER_ACCOUNT, OFFLINE_MESSAGES
-from chatd.chat.records.accounts import Account, read_key
+from chatd.chat.limits import ACCOUNT_CHANGES, KEYS_PER_ACCOUNT
+from chatd.chat.records.accounts import Account, Accounts, Change, read_key
 from chatd.chat.records.accounts import Key as AccountKey
-from chatd.chat.store import NotStoredError
+from chatd.chat.records.writing import Records
+from chatd.chat.store import Record
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh.keys.public_keys import fingerprint
+from tests.support.full_store import FullStore
 from tests.support.people import Client, Server, result_of
 from tests.support.ssh.clients import SshClient, SshServer
 from tests.support.ssh.peer import USER_KEY
@@ -34,9 +38,9 @@ def test_a_registered_nick_is_reserved_for_its_owner() -> None:
     for stranger in (server.enters("lola"), server.enters("Lola", fingerprint=OTHER)):
         assert stranger.nick.lower() in ("lola2", "lola3")
         stranger.types("/nick lola")
-        assert stranger.sees()[-1] == "-- lola is registered; its owner has an ssh key."
+        assert stranger.sees()[-1] == "-- lola is registered; /login lola if it is yours."
         stranger.types("/nick 1ola")
-        answer = "-- 1ola looks like a nick that is registered; its owner has an ssh key."
+        answer = "-- 1ola looks like a nick that is registered; /login lola if it is yours."
         assert stranger.sees()[-1] == answer
         stranger.leaves()
     back = server.enters("root", fingerprint=ADA)
@@ -140,28 +144,52 @@ def test_whois_shows_the_account() -> None:
     assert "   owner of the nick ada" in ada.sees()
 
 
-def test_keys_are_listed_added_and_removed() -> None:
+def test_keys_are_listed_added_accepted_and_removed() -> None:
     server = Server()
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register"), ada.sees()
+    new = read_key(PUBLIC, 0.0).fingerprint
     ada.types(f"/keys add {PUBLIC}")
-    [added] = ada.sees()
-    assert added.endswith(" is a key of ada now.")
-    new = added.split()[1]
-    ada.types("/keys")
     assert ada.sees() == [
+        f"-- {new} waits to be a key of ada: come with it once, and say /keys accept ada."
+    ]
+    ada.types("/keys")
+    rows = [
         "-- The keys of ada:",
         f"   1. {ADA}, since 1970-01-12",
         f"   2. {new} ada@laptop, since 1970-01-12",
     ]
-    assert server.enters("x", fingerprint=new).session.person is ada.session.person
-    ada.sees()
-    ada.types(f"/keys add {PUBLIC}")
-    assert ada.sees() == ["-- That key is one of ada already."]
-    ada.types("/keys remove 3"), ada.types("/keys remove 1"), ada.types("/keys remove 1")
+    assert ada.sees() == [*rows[:2], f"{rows[2]}, waits for its holder"]
+    ada.types(f"/keys add {PUBLIC}"), ada.types("/keys add this"), ada.types("/keys remove 1")
+    assert ada.sees() == [
+        "-- That key waits for its holder already.",
+        "-- That key is one of ada already.",
+        "-- That is your only key: without it you could not come back.",
+    ]
+    laptop = server.enters("x", fingerprint=new, address="203.0.113.5")
+    assert laptop.nick == "x"
+    assert laptop.sees() == [
+        "-- ada says that your key is theirs: /keys accept ada if you are ada, or else /keys "
+        "decline ada."
+    ]
+    laptop.types("/keys accept ada")
+    assert laptop.sees()[-5:] == [
+        "-- Your key is one of ada now, and so are you.",
+        f"-- Your last login: 1970-01-12 13:46, by the key {ADA}, from 192.0.2.1.",
+        "-- Changes of your account; if one was not yours, /sessions and /keys help:",
+        f"   1970-01-12 13:46 key {new} ada@laptop was added and waits for its holder, by the key "
+        f"{ADA}, from 192.0.2.1",
+        f"   1970-01-12 13:46 key {new} ada@laptop was accepted by its holder, from 203.0.113.5",
+    ]
+    assert laptop.session.person is ada.session.person
+    accepted = f"key {new} ada@laptop was accepted by its holder, from 203.0.113.5"
+    assert f"-- ada: {accepted}." in ada.sees()
+    ada.types("/keys")
+    assert ada.sees() == rows
+    ada.types("/keys remove 3"), ada.types("/keys remove 2"), ada.types("/keys remove 1")
     assert ada.sees() == [
         "-- There is no key 3; /keys lists them.",
-        f"-- {ADA} is no key of ada any more.",
+        f"-- {new} is no key of ada any more.",
         "-- That is your only key: without it you could not come back.",
     ]
     for wrong in ("add", "add x", "add ssh-ed25519 AAAA", "remove", "remove x", "lose"):
@@ -180,9 +208,16 @@ def test_the_keys_of_an_account_are_bounded() -> None:
     for number in range(1, KEYS_PER_ACCOUNT):
         account = accounts.get("ada")
         assert account is not None
-        result_of(accounts.add_key(account, AccountKey(f"SHA256:{number}", "", 1.0)))
+        add = accounts.add_key if number % 2 else accounts.add_pending
+        result_of(add(account, AccountKey(f"SHA256:{number}", "", 1.0), Change(1.0, "more")))
     ada.types(f"/keys add {PUBLIC}")
     assert ada.sees() == [f"-- You have {KEYS_PER_ACCOUNT} keys; /keys remove one first."]
+    pending = server.enters("x", fingerprint="SHA256:2")
+    pending.types("/keys accept ada")
+    assert "-- Your key is one of ada now, and so are you." in pending.sees(), "it counted already"
+    account = accounts.get("ada")
+    assert account is not None
+    assert len(account.changes) == ACCOUNT_CHANGES
 
 
 def test_accounts_survive_a_restart() -> None:
@@ -197,15 +232,8 @@ def test_accounts_survive_a_restart() -> None:
     assert back.nick == "Ada"
 
 
-class Forgetful(MemoryStore):
-    """A store that fails to store records."""
-
-    async def put(self, kind: str, key: str, value: str | None) -> None:
-        raise NotStoredError("the server's disk is full.")
-
-
 def test_a_change_that_is_not_stored_is_undone() -> None:
-    server = Server(store=Forgetful())
+    server = Server(store=FullStore())
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register")
     assert ada.sees()[-1] == "-- That was not done: the server's disk is full."
@@ -215,14 +243,27 @@ def test_a_change_that_is_not_stored_is_undone() -> None:
 
 
 def test_the_record_of_an_account_is_complete() -> None:
-    account = Account(Name("Ada", "ada"), (AccountKey(ADA, "laptop", 1.5),), 2.5)
-    store, server = MemoryStore(), Server()
-    result_of(store.put("account", "ada", account.encoded()))
-    accounts = type(server.chat.accounts)(store)
+    key, other = AccountKey(ADA, "laptop", 1.5), AccountKey(OTHER, "phone", 2.5)
+    change = Change(3.5, "the password was changed")
+    account = Account(
+        Name("Ada", "ada"),
+        (key,),
+        2.5,
+        "kept:x",
+        external=True,
+        pending=(other,),
+        changes=(change,),
+    )
+    store = MemoryStore()
+    result_of(store.put_all([Record("account", "ada", account.encoded())]))
+    accounts = Accounts(Records(store))
     result_of(accounts.load())
     assert accounts.get("ada") == account
     assert accounts.of_key(ADA) == account
+    assert accounts.of_key(OTHER) is None
+    assert accounts.claiming(OTHER) == [account]
     assert accounts.of_key(None) is None
+    assert accounts.claiming(None) == []
 
 
 def test_an_ssh_key_identifies_the_owner_also_for_the_say_command() -> None:
@@ -266,17 +307,6 @@ def test_a_private_message_is_kept_for_an_owner_who_is_offline() -> None:
     assert Server(store).enters("x", fingerprint=ADA).sees() == []
 
 
-def test_the_offline_messages_of_an_account_are_bounded() -> None:
-    server = Server()
-    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.types("/register"), ada.leaves(), bob.sees()
-    for number in range(OFFLINE_MESSAGES + 1):
-        bob.types(f"/dm ada {number}")
-    assert bob.sees()[-1] == "-- ada is not reading now; try again later."
-    back = server.enters("x", fingerprint=ADA)
-    assert len(back.sees()) == OFFLINE_MESSAGES
-
-
 def test_an_owner_under_another_nick_is_not_offline() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
@@ -308,26 +338,37 @@ def test_a_public_key_line_has_the_fingerprint_that_ssh_shows() -> None:
 
 def test_adding_an_operators_public_key_makes_nobody_an_operator() -> None:
     server = Server()
-    mallory = server.enters("mallory")
-    mallory.types("/register a long secret"), mallory.types(f"/keys add {PUBLIC}")
+    mallory = server.enters("mallory", fingerprint=OTHER)
+    mallory.types("/register"), mallory.types(f"/keys add {PUBLIC}")
     key = read_key(PUBLIC, 0.0).fingerprint
-    root = server.enters("root", fingerprint=key, operator=True)
-    assert root.nick == "root"
+    root = server.enters("chief", fingerprint=key, operator=True)
+    assert root.nick == "chief"
     assert root.session.person.operator
     assert not mallory.session.person.operator
 
 
-def test_an_operators_key_counts_for_an_account_once_its_owner_has_logged_in_with_it() -> None:
+def test_a_key_of_an_earlier_version_that_nobody_has_proved_is_pending() -> None:
+    record = (
+        '{"nick": "Ada", "created": 2.5, "keys": [["SHA256:ada", "", 1.5, true], '
+        '["SHA256:other", "laptop", 1.5, false], ["SHA256:oldest", "", 1.0]]}'
+    )
     store = MemoryStore()
+    result_of(store.put_all([Record("account", "ada", record)]))
     server = Server(store)
-    ada = server.enters("ada")
-    ada.types("/register a long secret"), ada.types(f"/keys add {PUBLIC}")
-    key = read_key(PUBLIC, 0.0).fingerprint
-    root = server.enters("root", fingerprint=key, operator=True)
-    root.types("/login ada a long secret"), root.types("/keys add this")
-    assert root.sees()[-1] == f"-- {key} is a key of ada now."
-    root.types("/keys add this")
-    assert root.sees()[-1] == "-- That key is one of ada already."
-    again = Server(store).enters("root", fingerprint=key, operator=True)
-    assert again.nick == "ada"
-    assert again.session.person.operator
+    assert server.enters("x", fingerprint=ADA).nick == "Ada"
+    other = server.enters("y", fingerprint=OTHER)
+    assert other.nick == "y"
+    other.types("/keys accept")
+    assert other.session.person.account == "ada"
+    account = server.chat.accounts.get("ada")
+    assert account is not None
+    assert [key.fingerprint for key in account.listed] == [ADA, OTHER, "SHA256:oldest"]
+
+
+def test_an_earlier_version_reads_the_record_of_an_account() -> None:
+    """It takes four values for a key, and fields that it does not know for nothing."""
+    key, change = AccountKey(ADA, "laptop", 1.5), Change(1.0, "the password was changed")
+    account = Account(Name("Ada", "ada"), (key,), 2.5, pending=(key,), changes=(change,))
+    record = json.loads(account.encoded())
+    assert record["keys"] == [[ADA, "laptop", 1.5, True]]
+    assert record.keys() == {"nick", "keys", "created", "pending", "changes"}

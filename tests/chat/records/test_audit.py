@@ -6,6 +6,7 @@ import pytest
 
 from chatd.chat.limits import AUDIT_ENTRIES, AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, REASON_LENGTH
 from chatd.chat.records.audit import KIND, AuditLog
+from chatd.chat.records.writing import Records
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, User, records, result_of
 
@@ -70,7 +71,7 @@ def test_every_act_of_a_moderator_is_in_the_log(server: Server) -> None:
         "[attic] grace (ada): room slow 5",
     ]
     op = server.enters("op", operator=True)
-    assert "[attic] grace (ada): ban bob for 2 hours, 198.51.100.7 (spam)" in rows(op)
+    assert "[attic] grace (ada): ban bob for 2 hours, nick:bob, 198.51.100.7 (spam)" in rows(op)
     assert rows(op, "/audit 1 attic") == ["[attic] grace (ada): room slow 5"]
 
 
@@ -106,7 +107,7 @@ def test_the_log_survives_a_restart_and_continues(server: Server, store: MemoryS
     op = server.enters("op", operator=True)
     op.types("/topic one")
     for number, topic in enumerate(("two", "three"), 2):
-        again = Server(store)
+        again = Server(store, incarnation=str(number))
         op = again.enters("op", operator=True)
         op.types(f"/topic {topic}")
         assert len(rows(op)) == number
@@ -137,7 +138,7 @@ def test_past_the_bound_the_oldest_entry_is_dropped(store: MemoryStore) -> None:
     after = records(store, KIND)
     assert after.keys() - before.keys() == {f"{AUDIT_ENTRIES + 1:012}"}
     assert before.items() <= after.items(), "the other records are not written again"
-    again = AuditLog(store)
+    again = AuditLog(Records(store))
     result_of(again.load())
     [first, *_, newest] = again.last(2 * AUDIT_ENTRIES)
     assert (first.whom, newest.whom) == ("1", "one more")
@@ -148,7 +149,7 @@ def test_entries_of_two_servers_at_once_have_the_same_order_on_both(
     store: MemoryStore,
 ) -> None:
     person = Server().enters("op", operator=True).session.person
-    one, other = AuditLog(store, "s1"), AuditLog(store, "s2")
+    one, other = AuditLog(Records(store), "s1"), AuditLog(Records(store), "s2")
     other.add(1.0, person, "topic", "there")
     one.add(1.0, person, "topic", "here")
     one.add(2.0, person, "topic", "here again")
@@ -158,7 +159,7 @@ def test_entries_of_two_servers_at_once_have_the_same_order_on_both(
     other.add(3.0, person, "topic", "at last")
     [newest] = records(store, KIND).keys() - before.keys()
     one.apply_change(newest, records(store, KIND)[newest])
-    again = AuditLog(store, "s3")
+    again = AuditLog(Records(store), "s3")
     result_of(again.load())
     for audit in (one, other, again):
         assert [entry.whom for entry in audit.last(9)] == ["here", "there", "here again", "at last"]
@@ -168,7 +169,7 @@ def test_entries_of_two_servers_at_once_have_the_same_order_on_both(
 
 def test_entries_of_another_server_drop_the_oldest_past_the_bound(store: MemoryStore) -> None:
     person = Server().enters("op", operator=True).session.person
-    one, other = AuditLog(store, "s1"), AuditLog(MemoryStore(), "s2")
+    one, other = AuditLog(Records(store), "s1"), AuditLog(Records(MemoryStore()), "s2")
     for number in range(AUDIT_ENTRIES + 1):
         one.add(1.0, person, "topic", str(number))
         key = max(records(store, KIND))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,11 +80,12 @@ def test_owner_moderators_and_settings_survive_a_restart(store: MemoryStore) -> 
     assert {"   bob (moderator)", "   cy"} <= set(stranger.sees())
     ada = again.enters("x", fingerprint=ADA)
     ada.types("/join attic"), ada.types("/room")
-    assert [row.strip() for row in ada.sees()[-7:]] == [
+    assert [row.strip() for row in ada.sees()[-8:]] == [
         "private on",
         "topic Old books",
         "slow 5",
         "shouting allow",
+        "speak everyone",
         "lasting on",
         "history 30",
         "key off",
@@ -150,7 +153,18 @@ def test_a_room_and_its_owner_survive_a_restart_of_a_real_server(tmp_path: Path)
     key = asyncssh.generate_private_key("ssh-ed25519")
     with Served(tmp_path) as server, Ssh(server.port(), "ada", key=key) as ada:
         ada.greeted()
-        for line in ("/register", "/join attic", "/topic Old books", "one for the attic"):
+        ada.says("/register")
+        ada.hears("ada is yours now")
+    with (
+        closing(sqlite3.connect(tmp_path / ".local" / "state" / "chatd" / "chatd.db")) as database,
+        database,
+    ):
+        database.execute(
+            "UPDATE record SET value = json_set(value, '$.created', 0) WHERE kind = 'account'"
+        )  # a new account owns no room that lasts
+    with Served(tmp_path) as server, Ssh(server.port(), "ada", key=key) as ada:
+        ada.greeted()
+        for line in ("/join attic", "/topic Old books", "one for the attic"):
             ada.says(line)
         ada.says("/history")
         ada.hears("ada: one for the attic\r\n")
@@ -158,7 +172,7 @@ def test_a_room_and_its_owner_survive_a_restart_of_a_real_server(tmp_path: Path)
     with killed(again), Netcat(again.port(), b"/join attic\n") as ned:
         ned.hears("You are in attic, alone so far. Topic: Old books")
         ned.says("/nick ada")
-        ned.hears("ada is registered; its owner has an ssh key.")
+        ned.hears("ada is registered; /login ada if it is yours.")
     with Served(tmp_path) as server, Ssh(server.port(), "root", key=key) as ada:
         ada.hears("Your key is that of ada; you are ada.")
         ada.says("/join attic")

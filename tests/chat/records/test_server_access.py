@@ -24,7 +24,7 @@ UNINVITED = "This server is for invited people only; come by ssh with a key that
 def ban(server: MemoryServer, text: str) -> None:
     target = read_target(text)
     assert isinstance(target, Target)
-    server.chat.access.bans.put(Ban(target, text, "op", 0.0, None, "spam"))
+    server.chat.access.bans.restore(Ban(target, text, "op", 0.0, None, "spam"))
 
 
 def json_answer(sentence: str) -> bytes:
@@ -108,7 +108,7 @@ def test_an_address_is_looked_up_once_per_prefix_length_among_ten_thousand_bans(
     for number in range(SERVER_BANS):
         target = read_target(f"10.{number // 250}.{number % 250}.0/{24 + number % 2}")
         assert target is not None
-        bans.put(Ban(target, "", "op", 0.0, None, ""))
+        bans.put(Ban(target, str(target), "op", 0.0, None, ""))
     assert bans.prefix_lengths == 2
     assert bans.of_address("10.39.249.9", 0.0) is not None
     assert bans.of_address("10.40.0.9", 0.0) is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import MARKS_PER_CHARACTER
-from chatd.chat.text.sanitizing import cut, decode, is_shouting, safe
+from chatd.chat.text.sanitizing import TAB_STOP, cut, decode, is_shouting, safe, safe_lines
 
 ACUTE = "\u0301"
 
@@ -30,13 +30,12 @@ def code_points(*ranges: tuple[int, int]) -> str:
 @pytest.mark.parametrize(
     "unsafe",
     [
-        pytest.param(code_points((0x00, 0x08), (0x0A, 0x1F)), id="C0"),
+        pytest.param(code_points((0x00, 0x08), (0x0E, 0x1B)), id="C0"),
         pytest.param("\x7f", id="DEL"),
-        pytest.param(code_points((0x80, 0x9F)), id="C1"),
+        pytest.param(code_points((0x80, 0x84), (0x86, 0x9F)), id="C1"),
         pytest.param("\u061c\u200e\u200f", id="marks of direction"),
         pytest.param(code_points((0x202A, 0x202E)), id="embeddings and overrides of direction"),
         pytest.param(code_points((0x2066, 0x2069)), id="isolates of direction"),
-        pytest.param("\u2028\u2029", id="line and paragraph separators"),
         pytest.param("\ufff9\ufffa\ufffb", id="annotation"),
         pytest.param("\ufeff", id="byte order mark"),
         pytest.param(code_points((0xE0000, 0xE007F)), id="tags"),
@@ -49,8 +48,61 @@ def test_unsafe_characters_are_dropped_and_the_others_kept(unsafe: str) -> None:
         assert safe(f"a{character}é") == "aé"
 
 
-def test_a_tab_becomes_a_space() -> None:
-    assert safe("\ta\tb") == " a b"
+#: What ends a line somewhere, according to Unicode (5.8) and Python; and what else separates words.
+LINE_BREAKS = ("\n", "\r", "\r\n", *"\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+SEPARATORS = (*LINE_BREAKS, "\t", "\x1f", " ")
+words = st.lists(st.text("aé日\u0301\u202e\x00", min_size=1).filter(safe), min_size=1)
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_what_separates_words_becomes_one_space_in_a_line(separator: str) -> None:
+    assert safe(f"a{separator}b") == "a b"
+    assert safe(f"{separator}é") == " é"
+
+
+@given(words, st.data())
+def test_words_are_never_joined(words: list[str], data: st.DataObject) -> None:
+    separators = [data.draw(st.sampled_from(SEPARATORS)) for _ in words]
+    text = "".join(word + each for word, each in zip(words, separators, strict=True))
+    apart = [safe(word) for word in words]
+    assert safe(text).split() == apart
+    assert " ".join(safe_lines(text)).split() == apart
+
+
+@given(words, st.data())
+def test_lines_of_several_are_those_that_python_sees(words: list[str], data: st.DataObject) -> None:
+    breaks = [data.draw(st.sampled_from(LINE_BREAKS)) for _ in words]
+    text = "".join(word + each for word, each in zip(words, breaks, strict=True)) + "end"
+    assert safe_lines(text) == [*map(safe, words), "end"] == [*map(safe, text.splitlines())]
+
+
+def test_tabs_of_several_lines_are_expanded_to_tab_stops() -> None:
+    code = "if x:\n\ty\tz\n1234567\t|\n12345678\t|"
+    spaces = " " * TAB_STOP
+    assert safe_lines(code) == [
+        "if x:",
+        f"{spaces}y{spaces[1:]}z",
+        "1234567 |",
+        f"12345678{spaces}|",
+    ]
+    assert safe_lines("a\tb") == ["a b"]
+
+
+def test_tab_stops_are_columns_of_a_terminal() -> None:
+    assert safe_lines("日本\t|\ne\u0301\t|\n\u202ea\t|\n한\t국\t|\n") == [
+        "日本    |",
+        "e\u0301       |",
+        "a       |",
+        "한      국      |",
+        "",
+    ]
+
+
+@given(anything)
+def test_lines_are_safe(text: str) -> None:
+    lines = safe_lines(text)
+    assert [safe(line) for line in lines] == lines
+    assert safe_lines("\n".join(lines)) == lines
 
 
 def test_an_escape_sequence_is_left_as_harmless_letters() -> None:

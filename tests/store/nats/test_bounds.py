@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatd.chat.events import Joined, Refused
-from chatd.chat.store import NotStoredError
+from chatd.chat.store import NotStoredError, Record
 from chatd.store.nats.store import BUSY
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, said
@@ -83,7 +83,7 @@ def test_record_changes_that_were_not_taken_in_are_read_at_the_next_renewal(
 ) -> None:
     one, other = make_node(), make_node()
     for number in range(3 * BOUND):
-        wait_for(one.store.put("account", str(number), "x"))
+        wait_for(one.store.put_all([Record("account", str(number), "x")]))
     other.receive_all()
     assert other.store.bridge.pending_steps == BOUND
     other.store.renew(lambda: None)
@@ -126,12 +126,14 @@ def test_pending_posts_are_bounded_in_bytes(
 def test_records_beyond_the_bound_are_refused(make_node: MakeNode) -> None:
     one = make_node()
     with one.paused():
-        promises = [one.store.put("account", str(number), "x") for number in range(BOUND)]
+        promises = [
+            one.store.put_all([Record("account", str(number), "x")]) for number in range(BOUND)
+        ]
         with pytest.raises(NotStoredError, match="cannot keep up"):
-            wait_for(one.store.put("account", "more", "x"))
+            wait_for(one.store.put_all([Record("account", "more", "x")]))
     for answer in promises:
         wait_for(answer)
-    wait_for(one.store.put("account", "more", "x"))
+    wait_for(one.store.put_all([Record("account", "more", "x")]))
     assert len(wait_for(one.store.records("account"))) == BOUND + 1
 
 

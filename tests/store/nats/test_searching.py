@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +10,7 @@ from random import Random
 
 import pytest
 
-from chatd.chat.events import Edited, KeptEvent, Said
+from chatd.chat.events import Edited, KeptEvent, Refused, Said
 from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.rooms.searching import CONCURRENT_SEARCHES, Search
 from tests.support.cluster.nats import Nats
@@ -62,8 +63,36 @@ def test_a_search_scans_a_bounded_number_of_messages(
 
 def test_a_search_ends_after_its_time_limit(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     post_all(node, "needle")
+    assert found_texts(node, SearchQuery(("needle",))) == ["needle"]
     monkeypatch.setattr("chatd.store.nats.rooms.searching.SEARCH_SECONDS", 0.0)
-    assert found_texts(node, SearchQuery(("needle",))) == []
+    with pytest.raises(Refused, match="took too long"):
+        found_texts(node, SearchQuery(("needle",)))
+
+
+def test_a_search_that_waited_too_long_for_others_is_refused(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_all(node, "needle")
+
+    async def never_ends(search: Search, count: int) -> object:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr("chatd.store.nats.rooms.history.SEARCH_WAIT_SECONDS", 0.0)
+    history = node.store.history
+    with monkeypatch.context() as patch:
+        patch.setattr(Search, "newest", never_ends)
+        stuck = [
+            node.store.bridge.submit(history.search(["lobby"], SearchQuery(("needle",)), 0, 9))
+            for _ in range(CONCURRENT_SEARCHES)
+        ]
+        with pytest.raises(Refused, match="Many people are searching"):
+            found_texts(node, SearchQuery(("needle",)))
+    found = wait_for(node.store.last_by("lobby", "ada"))
+    assert found is not None
+    assert text_of(found[1]) == "needle"
+    for each in stuck:
+        each.cancel()
 
 
 def test_messages_outside_the_time_range_are_not_read(

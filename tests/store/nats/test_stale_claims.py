@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from chatd.chat.store import Record
 from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.layout import NICKS, subject_token
 from tests.support.cluster.nats import Nats
@@ -131,5 +132,5 @@ def test_no_lock_is_left_of_nicks_and_records_that_are_done(make_node: MakeNode)
     one = make_node()
     for nick in ("ada", "bob"):
         assert wait_for(one.store.claim(nick, "x"))
-        wait_for(one.store.put("account", nick, "1"))
+        wait_for(one.store.put_all([Record("account", nick, "1")]))
     assert len(one.store.claims.locks) == len(one.store.record_cache.locks) == 0

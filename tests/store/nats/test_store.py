@@ -14,7 +14,7 @@ import pytest
 
 from chatd.chat.event_rows import to_row
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
-from chatd.chat.store import NotStoredError
+from chatd.chat.store import NotStoredError, Record
 from chatd.store.nats.bus import CHUNK_BYTES, server_token
 from chatd.store.nats.client.client import MessageHandler
 from chatd.store.nats.jetstream.layout import NODES, RECORDS
@@ -249,12 +249,15 @@ def test_one_of_two_simultaneous_changes_of_a_record_is_stored(
     make_node: MakeNode,
 ) -> None:
     one, other = make_node(), make_node()
-    wait_for(one.store.put("account", "ada", "1"))
+    wait_for(one.store.put_all([Record("account", "ada", "1")]))
     other.run_until(lambda: other.record_changes == [("account", "ada", "1")])
     wait_for(one.store.records("account"))
     assert one.record_changes == []
     with one.paused(), other.paused():  # so that neither receives the other's change before its own
-        outcomes = [one.store.put("account", "ada", "2"), other.store.put("account", "ada", "3")]
+        outcomes = [
+            one.store.put_all([Record("account", "ada", "2")]),
+            other.store.put_all([Record("account", "ada", "3")]),
+        ]
     stored = []
     for value, outcome in zip(("2", "3"), outcomes, strict=True):
         with suppress(NotStoredError):
@@ -263,16 +266,39 @@ def test_one_of_two_simultaneous_changes_of_a_record_is_stored(
     [value] = stored
     for store in (one.store, other.store):
         poll(partial(has_accounts, store, {"ada": value}))
-    wait_for(one.store.put("account", "ada", None))
+    wait_for(one.store.put_all([Record("account", "ada", None)]))
     other.run_until(lambda: other.record_changes[-1] == ("account", "ada", None))
     assert wait_for(make_node().store.records("account")) == {}
-    wait_for(other.store.put("account", "ada", "4"))
+    wait_for(other.store.put_all([Record("account", "ada", "4")]))
     assert wait_for(other.store.records("account")) == {"ada": "4"}
+
+
+def test_several_records_are_replaced_together_or_put_back(make_node: MakeNode) -> None:
+    one, other = make_node(), make_node()
+    wait_for(one.store.put_all([Record("account", "ada", "1"), Record("account", "bob", "1")]))
+    other.run_until(lambda: len(other.record_changes) == 2)
+    with other.paused():  # so that it does not receive the change before its own
+        outcome = other.store.put_all(
+            [
+                Record("account", "ada", "2"),
+                Record("account", "cy", "2"),
+                Record("account", "bob", "2"),
+            ]
+        )
+        wait_for(one.store.put_all([Record("account", "bob", "3")]))
+    with pytest.raises(NotStoredError, match="somebody else changed it"):
+        wait_for(outcome)
+    for store in (one.store, other.store):
+        poll(partial(has_accounts, store, {"ada": "1", "bob": "3"}))
+    wait_for(other.store.put_all([Record("account", "ada", "4"), Record("account", "bob", "4")]))
 
 
 def test_the_last_write_of_a_profile_wins(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
-    outcomes = [one.store.put("profile", "ada", "1"), other.store.put("profile", "ada", "2")]
+    outcomes = [
+        one.store.put_all([Record("profile", "ada", "1")]),
+        other.store.put_all([Record("profile", "ada", "2")]),
+    ]
     for outcome in outcomes:
         wait_for(outcome)
 
@@ -425,9 +451,9 @@ def test_a_long_history_is_read_from_any_number(make_node: MakeNode) -> None:
 def test_a_record_can_be_put_again_after_its_deletion_has_expired(make_node: MakeNode) -> None:
     one = make_node()
     for value in ("1", None):
-        wait_for(one.store.put("account", "ada", value))
+        wait_for(one.store.put_all([Record("account", "ada", value)]))
     wait_for(one.store.bridge.query(one.store.streams.purge, RECORDS, "$KV.records.*.*"))
-    wait_for(one.store.put("account", "ada", "2"))
+    wait_for(one.store.put_all([Record("account", "ada", "2")]))
     assert wait_for(make_node().store.records("account")) == {"ada": "2"}
 
 
@@ -436,7 +462,7 @@ def test_a_server_that_missed_a_change_cannot_overwrite_it(
 ) -> None:
     servers = nats.account()
     one = Node(servers, TestMainThread())
-    wait_for(one.store.put("account", "ada", "1"))
+    wait_for(one.store.put_all([Record("account", "ada", "1")]))
     with monkeypatch.context() as bounds:
         bounds.setattr("chatd.store.nats.threads.MAX_STEPS", 1)
         other = Node(servers, TestMainThread())  # which reads the record when it starts
@@ -445,10 +471,10 @@ def test_a_server_that_missed_a_change_cannot_overwrite_it(
         other.store.bridge.call_main(lambda: None)
 
     other.store.bridge.submit(fill_bridge()).result(PATIENCE)  # so that it takes nothing in
-    wait_for(one.store.put("account", "ada", "2"))
+    wait_for(one.store.put_all([Record("account", "ada", "2")]))
     other.receive_all()
     with pytest.raises(NotStoredError):
-        wait_for(other.store.put("account", "ada", "3"))
+        wait_for(other.store.put_all([Record("account", "ada", "3")]))
     assert wait_for(other.store.records("account")) == {"ada": "2"}
     for node in (one, other):
         wait_for(node.store.close())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from itertools import count
 from typing import Any
 
 from chatd.chat.events import Refused, RoomEvent
-from chatd.chat.store import StoreObserver, unavailable
+from chatd.chat.store import Record, StoreObserver, Written, unavailable
 from chatd.cluster.bus import OnMessage, OnRequest
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, User, result_of
@@ -55,11 +55,16 @@ class ClusterStore(MemoryStore):
         self.cluster.posting_store = self
         self.cluster.store.post(room, message_id, event, author)
 
-    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        for store in self.cluster.stores:
-            if store is not self and store.observer is not None:
-                store.observer.record_changed(kind, key, value)
-        return self.cluster.store.put(kind, key, value)
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        for record in records:
+            for store in self.cluster.stores:
+                if store is not self and store.observer is not None:
+                    store.observer.record_changed(*record)
+        return self.cluster.store.put_all(records)
+
+    def put_quietly(self, record: Record, written: Written) -> None:
+        self.put_all([record])
+        written(None)
 
     def __getattribute__(self, name: str) -> Any:
         if name in ("before", "after", "count", "search", "last_by", "claim", "release", "records"):
@@ -201,9 +206,10 @@ class ChatCluster:
         """Advance all clocks; then each server sends a heartbeat and checks the others."""
         for server, store in zip(self.servers, self.stores, strict=True):
             server.now += seconds
+            server.elapsed += seconds
             if not store.disconnected:
-                server.cluster.heartbeat(server.now)
-                server.cluster.check_liveness(server.now)
+                server.cluster.heartbeat(server.now, server.elapsed)
+                server.cluster.check_liveness(server.now, server.elapsed)
         self.deliver_all()
 
     def deliver_all(self) -> None:

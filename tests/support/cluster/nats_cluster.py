@@ -111,8 +111,9 @@ class NatsCluster:
         """Advance all clocks; then each server sends a heartbeat and checks the others."""
         for server in self.servers:
             server.now += seconds
-            server.cluster.heartbeat(server.now)
-            server.cluster.check_liveness(server.now)
+            server.elapsed += seconds
+            server.cluster.heartbeat(server.now, server.elapsed)
+            server.cluster.check_liveness(server.now, server.elapsed)
         self.deliver_all()
 
     def deliver_all(self) -> None:

@@ -26,6 +26,15 @@ class WholeServer(Server):
     def now(self, now: float) -> None:
         self.memory_server.clock.advance(now - self.memory_server.clock.seconds())
 
+    @property
+    def elapsed(self) -> float:
+        """The same as `now`: nobody sets the clock of these servers."""
+        return self.now
+
+    @elapsed.setter
+    def elapsed(self, elapsed: float) -> None:
+        """Do nothing: it advances with `now`."""
+
     def end_turn(self) -> None:
         self.memory_server.end_turn()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from twisted.conch.ssh.keys import Key
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
 from chatd.chat.limits import Rate
@@ -33,6 +34,7 @@ class SshServer(ssh_peer.Server):
         self,
         *,
         flood: Rate | None = None,
+        flood_per_address: Rate | None = None,
         max_connections: int = 1000,
         operator: Key | None = None,
         cluster_store: ClusterStore | None = None,
@@ -40,6 +42,7 @@ class SshServer(ssh_peer.Server):
     ) -> None:
         self.memory_server = MemoryServer(
             flood=flood,
+            flood_per_address=flood_per_address,
             max_connections=max_connections,
             operator=operator,
             cluster_store=cluster_store,
@@ -56,9 +59,16 @@ class SshServer(ssh_peer.Server):
 class SshClient:
     """An ssh client that has logged in, with ``key`` or else without any, and its screen."""
 
-    def __init__(self, server: SshServer, user: bytes = b"ann", *, key: Key | None = None) -> None:
+    def __init__(
+        self,
+        server: SshServer,
+        user: bytes = b"ann",
+        *,
+        key: Key | None = None,
+        address: str = ssh_peer.ADDRESS.host,
+    ) -> None:
         self.server = server
-        self.peer = Peer(server=server)
+        self.peer = Peer(server=server, address=IPv4Address("TCP", address, 2222))
         if key is not None:
             self.peer.login(key)
         else:

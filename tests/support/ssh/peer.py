@@ -113,11 +113,12 @@ class Peer:
     compression: bytes = b"none"
     host_key: bytes = b"ssh-ed25519"
     guess: bytes = b"\0"
+    address: IPv4Address = ADDRESS
 
     def __post_init__(self) -> None:
         self.clock = self.server.clock
-        self.wire = StringTransport(peerAddress=ADDRESS)
-        self.protocol = self.server.factory.buildProtocol(ADDRESS)
+        self.wire = StringTransport(peerAddress=self.address)
+        self.protocol = self.server.factory.buildProtocol(self.address)
         self.protocol.makeConnection(self.wire)
         self.sealer: PacketCipher = Plaintext()
         self.opener: PacketCipher = Plaintext()
@@ -176,8 +177,9 @@ class Peer:
         return gone
 
     def hang_up(self) -> None:
-        """Lose the connection."""
+        """Lose the connection; as in Twisted, its transport then forgets its producer."""
         self.protocol.connectionLost(Failure(ConnectionDone()))
+        self.wire.producer = None
 
     # the key exchange
 
@@ -221,7 +223,7 @@ class Peer:
         parts = (VERSION, self.server_version, self.offer, self.server_kexinit, host)
         transcript = b"".join(map(string, (*parts, self.public, theirs))) + shared
         digest = hashlib.sha256(transcript).digest()
-        assert HOST_KEY.public().verify(fields_signature(reply), digest)
+        self.check_signature(fields_signature(reply), digest)
         self.session = self.session or digest
 
         def key(letter: bytes) -> bytes:
@@ -230,6 +232,10 @@ class Peer:
 
         self._next_opener = packet_cipher(self.cipher, self.mac, key(b"D"), key(b"B"), key(b"F"))
         self._next_sealer = packet_cipher(self.cipher, self.mac, key(b"C"), key(b"A"), key(b"E"))
+
+    def check_signature(self, signature: bytes, digest: bytes) -> None:
+        """Check that the server has the key that it should."""
+        assert HOST_KEY.public().verify(signature, digest)
 
     def _x25519(self, public: bytes) -> bytes:
         return self.x25519.exchange(X25519PublicKey.from_public_bytes(public))

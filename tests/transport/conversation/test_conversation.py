@@ -78,7 +78,7 @@ def test_a_line_that_is_too_long_is_cut_and_its_sender_told() -> None:
         (b"\xfe\xff\n", "\ufffd\ufffd"),
         (b"\xe6\x97\n", "\ufffd"),
         (b"\x1b[2Jboo\x07\n", "[2Jboo"),
-        ("\u202eevil\u2028x\n".encode(), "evilx"),
+        ("\u202eevil\u2028x\n".encode(), "evil x"),
         (b"tab\there\r\n", "tab here"),
     ],
 )

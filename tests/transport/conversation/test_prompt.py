@@ -1,11 +1,9 @@
 """Prompts: a question is answered by one line, which is not shown if it is a secret."""
 
-from typing import cast
-
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, Rate
+from chatd.chat.ratelimit.reports import WrongSecret
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import Name
 from chatd.transport.conversation.conversation import Conversation
@@ -212,23 +210,20 @@ def test_a_question_is_shown_again_on_another_display() -> None:
     assert answers == ["xyzzy"]
 
 
-def test_the_address_of_a_wrong_password_is_logged_and_nothing_else() -> None:
+def test_a_wrong_password_is_reported_with_its_address_and_account_and_nothing_else() -> None:
     server = MemoryServer("line")
     ada, eve = server.connects(), server.connects("203.0.113.5")
     ada.sends(b"/nick ada\n/register correct horse\n"), ada.receives()
     bot = MemoryServer("json").connects("203.0.113.6")
-    events: list[LogEvent] = []
-    observer = cast(ILogObserver, events.append)
-    globalLogPublisher.addObserver(observer)
-    eve.sends(b"/login ada\nxyzzy 1\n/login ada xyzzy 2\n/login bob xyzzy 3\n")
+    eve.sends(b"/login ada\nxyzzy 1\n\n/login ada xyzzy 2\n\n/login secret3 x\n\n")
     account = Account(Name("ada", "ada"), (), 0.0, "kept:correct horse")
     bot.server.chat.accounts.apply_change("ada", account.encoded())
     bot.sends(b'{"username": "ada", "version": 2, "password": "xyzzy 4"}')
-    globalLogPublisher.removeObserver(observer)
-    logged = [formatEvent(event) for event in events]
-    assert logged == ["203.0.113.5 gave a wrong password"] * 2 + [
-        "203.0.113.6 gave a wrong password",
+    assert server.reports == [
+        *[WrongSecret("203.0.113.5", "line", account="ada")] * 2,
+        WrongSecret("203.0.113.5", "line"),
     ]
+    assert bot.server.reports == [WrongSecret("203.0.113.6", "json", account="ada")]
     assert b"xyzzy" not in eve.receives()
 
 
@@ -243,3 +238,69 @@ def test_a_program_is_asked_nothing() -> None:
     answers: list[tuple[str, float]] = []
     Deferred.fromCoroutine(asked).addCallback(answers.append)
     assert answers == [("", server.clock.seconds())]
+
+
+# Passwords that are wrong -------------------------------------------------------------------------
+
+
+def with_account(server: MemoryServer) -> None:
+    """Register an account with a password."""
+    account = Account(Name("dee", "dee"), (), 0.0, "kept:correct horse")
+    server.chat.accounts.apply_change("dee", account.encoded())
+
+
+def test_wrong_passwords_that_are_pasted_into_a_netcat_are_not_posted() -> None:
+    server, connection, _ = with_netcat()
+    bob = server.connects()
+    bob.receives(), connection.receives()
+    with_account(server)
+    for pasted in (
+        b"/login dee\nxyzzy 1\nxyzzy 2\nxyzzy 3\nxyzzy 3\nxyzzy 4\n",
+        b"/login dee xyzzy 1\nxyzzy 2\nxyzzy 3\nxyzzy 4\n",
+        b" /login dee xyzzy 1\n\t/register xyzzy 2\n",
+        b"/register\nxyzzy 1\nxyzzy 1\n",
+        b"/login\nxyzzy 1\n",
+    ):
+        server.clock.advance(10_000)
+        connection.sends(pasted)
+        assert connection.receives().count(b"not the password") in (0, 3)
+    assert b"xyzzy" not in bob.receives()
+
+
+def test_wrong_passwords_at_a_terminal_are_neither_drawn_nor_posted() -> None:
+    ada, bob = ada_and_bob()
+    with_account(ada.server)
+    ada.sees()
+    sent = b""
+    ada.types("/login dee\r")
+    for _ in range(3):
+        assert ada.sees()[-1] == "Password of dee:"
+        ada.types("xyzzy\r")
+        sent += ada.receives()
+    assert ada.sees()[-2:] == [
+        "-- You are asked no more; what you type now is a message again.",
+        "[lobby]",
+    ]
+    assert b"xyzzy" not in sent
+    ada.types("xyzzy\r")
+    assert "-- That is a password that you tried; it was not posted." in ada.sees()
+    assert b"xyzzy" not in bob.receives()
+
+
+def test_a_telnet_in_line_mode_is_asked_not_to_show_each_try() -> None:
+    telnet, _ = line_mode(says(DO, ECHO) + says(DONT, SGA) + says(WONT, SGA))
+    telnet.connection.sends(says(DONT, ECHO))
+    telnet.connection.receives()
+    with_account(telnet.connection.server)
+    telnet.connection.sends(b"/login dee\r\n")
+    shown = telnet.connection.receives()
+    for _ in range(2):
+        assert says(WILL, ECHO) in shown
+        telnet.connection.sends(says(DO, ECHO) + b"xyzzy 1\r\n")
+        assert says(WONT, ECHO) in telnet.connection.receives()
+        telnet.connection.sends(says(DONT, ECHO))
+        shown = telnet.connection.receives()
+    telnet.connection.sends(says(DO, ECHO) + b"xyzzy 1\r\n")
+    assert telnet.connection.receives().endswith(
+        b"-- You are asked no more; what you type now is a message again.\r\n"
+    )

@@ -20,6 +20,7 @@ from chatd.transport.conversation.terminal import (
     Terminal,
 )
 from chatd.transport.net.outbox import StreamOutbox
+from chatd.transport.net.turns import PIECE_BYTES
 from tests.support.displays import TIPS, Display
 from tests.support.memory_server import ClientConnection, FakeTransport, MemoryServer
 
@@ -58,6 +59,7 @@ class TerminalUser:
         self.terminal = Terminal(
             self.conversation,
             server.clock,
+            server.host.turns,
             COLUMNS,
             rows,
             colours=256 * colours,
@@ -445,14 +447,14 @@ def test_a_secret_is_entered_and_shown_nowhere() -> None:
     assert not ada.terminal.masked
 
 
-def test_too_many_keys_for_one_turn_are_pending_and_nothing_is_read_meanwhile() -> None:
+def test_keys_that_come_after_the_time_of_a_turn_wait_and_nothing_is_read_meanwhile() -> None:
     ada, bob = ada_and_bob()
+    bob.sends(b"hello\n"), ada.server.spends_turn()
     ada.types("ab" + "\x02\x06" * KEYS_AT_ONCE + "c\r")
     assert not ada.reading
-    bob.sends(b"hello\n"), ada.types("d\r")
+    ada.types("d\r")
     assert not ada.reading
-    for _ in range(4):
-        ada.server.end_turn()
+    ada.server.end_turn()
     assert ada.reading
     assert bob.receives() == b"ada: abc\r\nada: d\r\n"
     assert ada.sees()[-4:] == ["bob: hello", "ada: abc", "ada: d", "[lobby]"]
@@ -460,6 +462,7 @@ def test_too_many_keys_for_one_turn_are_pending_and_nothing_is_read_meanwhile() 
 
 def test_a_connection_lost_with_pending_keys_leaves_no_timer() -> None:
     ada, bob = ada_and_bob()
+    ada.server.spends_turn()
     ada.types("\x02" * 2 * KEYS_AT_ONCE + "hello\r"), ada.loses_connection()
     ada.server.clock.advance(1)
     assert ada.server.clock.getDelayedCalls() == []
@@ -691,7 +694,7 @@ def test_a_client_that_sends_and_does_not_read_is_not_read_either() -> None:
 def test_a_screen_is_redrawn_once_for_many_requests_in_one_packet() -> None:
     server = MemoryServer("telnet")
     connection = server.connects()
-    for sent in (b"\xff\xfd\x01\xff\xfd\x03", b"x" * 4000, b"\x0c" * 60_000):
+    for sent in (b"\xff\xfd\x01\xff\xfd\x03", b"x" * 4000, b"\x0c" * PIECE_BYTES):
         connection.sends(sent)
     assert len(connection.receives()) < 30_000
 

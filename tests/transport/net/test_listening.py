@@ -11,9 +11,10 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStrea
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, capturedLogs, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
+from chatd.chat.store import NotClosedError
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.shutdown import CHECK_SECONDS, GOODBYE_SECONDS, Shutdown
@@ -230,3 +231,30 @@ def test_the_goodbye_is_the_last_data_on_the_connection() -> None:
     assert ada.closed
     assert bob.receives() == b"-- The server is stopping. Goodbye.\r\n"
     assert bob.closed
+
+
+class HangingStore(MemoryStore):
+    """A store that cannot be closed."""
+
+    async def close(self) -> None:
+        raise NotClosedError("14 lines were not taken in 30 s; nobody was told that they are kept")
+
+
+def test_a_store_that_hangs_is_abandoned_and_the_loss_is_logged() -> None:
+    abandoned: list[str] = []
+    shutdown = Shutdown(
+        Server().chat,
+        HangingStore(),
+        Clock(),
+        lambda: 0.0,
+        abandon=lambda: abandoned.append("process"),
+    )
+    with capturedLogs() as logged:
+        assert shutdown.stopService().called
+    assert abandoned == ["process"]
+    assert [(event["log_level"].name, formatEvent(event)) for event in logged] == [
+        (
+            "critical",
+            "disk: 14 lines were not taken in 30 s; nobody was told that they are kept",
+        )
+    ]

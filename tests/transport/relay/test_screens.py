@@ -283,7 +283,10 @@ def test_a_netcat_that_logs_in_is_relayed_to_the_server_of_its_person(
     here = ann(cluster, "swordfish")
     bob, netcat = cluster.netcat(1), cluster.netcat(1)
     cluster.receives(bob)
-    assert log_in(cluster, netcat, b"hello\n", b"half") == ["-- You are logged in as ann."]
+    first, last, *changes = log_in(cluster, netcat, b"hello\n", b"half")
+    assert first == "-- You are logged in as ann."
+    assert last.startswith("-- Your last login: 1970-01-01 00:00, by the key SHA256:")
+    assert "the password was set" in changes[-1]
     assert cluster.receives(bob) == ["-- guest2 left", "ann: hello"]
     assert cluster.sees(here)[-2:] == ["ann: hello", "[lobby]"]
     netcat.sends(b" a line\n")
@@ -482,7 +485,9 @@ def test_a_relayed_telnet_terminal_is_drawn_by_the_other_server(cluster: ServerC
     telnet.sends(b"/login ann\r")
     assert sees()[-1] == "Password of ann:"
     telnet.sends(b"swordfish\rhello w", b"orld\x17there")
-    assert sees()[-2:] == ["-- You are logged in as ann.", "[lobby] hello there"]
+    shown = sees()
+    assert "-- You are logged in as ann." in shown
+    assert shown[-1] == "[lobby] hello there"
     telnet.display.screen.resize(24, 40)
     telnet.sends(window(40, 24), b"\r")
     assert sees()[-2:] == ["ann: hello there", "[lobby]"]

@@ -56,6 +56,7 @@ class Leased:
         self.cluster = ChatCluster()
         self.server = self.cluster.servers[0]
         self.clock = Clock()
+        self.suspended = 0.0
         self.lease_store = LeaseStore()
         self.admission = Admission(10, None)
         self.lease = Lease(
@@ -64,6 +65,7 @@ class Leased:
             self.lease_store,
             self.clock,
             lambda: self.server.now,
+            lambda: self.clock.seconds() + self.suspended,
             self.admission,
         )
         self.lease.startService()
@@ -75,7 +77,8 @@ class Leased:
             self.clock.advance(CHECK_SECONDS)
             other = self.cluster.servers[1]
             other.now += CHECK_SECONDS
-            other.cluster.heartbeat(other.now)
+            other.elapsed += CHECK_SECONDS
+            other.cluster.heartbeat(other.now, other.elapsed)
             self.cluster.deliver_all()
 
 
@@ -115,7 +118,8 @@ def test_users_are_disconnected_before_others_may_have_their_nick() -> None:
     leased.advance(CHECK_SECONDS)
     assert closed(ada)
     assert ada.sees() == [f"-- {LOST}"]
-    assert leased.admission.enter("192.0.2.1", 0.0) == AWAY
+    with pytest.raises(Refused, match=AWAY):
+        leased.admission.enter("192.0.2.1", 0.0)
     assert bob.sees() == ["-- ada left"]
     assert leased.server.chat.people.get("ada") is None
 
@@ -239,6 +243,48 @@ def test_a_process_that_stood_still_too_long_disconnects_all_users() -> None:
     leased.clock.advance(100)
     assert closed(ada)
     assert not leased.admission.is_closed  # the cluster answers
+
+
+def test_a_machine_that_was_suspended_too_long_disconnects_all_users() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    ada.sees()
+    leased.suspended += FENCE_SECONDS  # the reactor's clock stands still meanwhile
+    leased.advance(CHECK_SECONDS)
+    assert closed(ada)
+    assert not leased.admission.is_closed  # the cluster answers
+
+
+@pytest.mark.parametrize("days", [-400, -1 / 24, 1 / 24, 400])
+def test_a_time_of_day_that_is_set_disconnects_nobody_and_hides_no_silence(days: float) -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    leased.cluster.servers[1].enters("bob")
+    leased.cluster.deliver_all()
+    leased.advance(5)
+    ada.sees()
+    leased.server.now += days * 86400
+    leased.advance(60)
+    assert not closed(ada)
+    assert ada.sees() == []
+    ada.types("/status")
+    assert "   chat1: 1 person, heard 0 s ago" in ada.sees()
+    leased.lease_store.answering = False
+    leased.advance(FENCE_SECONDS + RENEW_SECONDS + CHECK_SECONDS)
+    assert closed(ada)
+
+
+def test_a_server_that_is_cut_off_blames_no_other_although_its_clock_was_set_back() -> None:
+    leased = Leased()
+    leased.cluster.servers[1].enters("bob")
+    leased.cluster.deliver_all()
+    leased.advance(5)
+    leased.server.now -= 3600
+    leased.lease_store.answering = False
+    leased.advance(60)
+    leased.cluster.disconnect(leased.cluster.servers[1])
+    leased.advance(60)
+    assert leased.server.chat.people.get("bob") is not None
 
 
 def test_detached_sessions_expire_on_a_fenced_server() -> None:

@@ -2,112 +2,123 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chatd.chat.actions.moderation import removal
-from chatd.chat.actions.moderation.banning import find_target, matching, targets_of
+from chatd.chat.actions.moderation.banning import drop_all
+from chatd.chat.actions.moderation.targets import (
+    Coverage,
+    Spared,
+    coverage,
+    find_target,
+    matching,
+)
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
-from chatd.chat.limits import REASON_LENGTH
-from chatd.chat.model.bans import Ban, Kind, Target
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model import rules
+from chatd.chat.model.bans import Ban, Kind, Mark, Target
+from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.peers import Announce, Disconnect, Rename
 from chatd.chat.text import names
 from chatd.chat.text.durations import duration, split_duration, term
 from chatd.chat.text.sanitizing import cut
 
 
-def check_operator(person: Person) -> None:
-    """Check that a person is an operator.
-
-    :raises Refused: ``not-operator``.
-    """
-    if not person.operator:
-        raise Refused("not-operator", "Only an operator of this server may do that.")
-
-
-def _check_may_act_on(by: Person, other: Person) -> None:
-    if other is by:
+def _check_may_act_on(by: Actor, other: Person) -> None:
+    if other is by.person:
         raise Refused("yourself", "You cannot do that to yourself.")
     if other.operator:
         raise Refused("outranked", f"{other.nick} is an operator of this server.")
 
 
-def kick(chat: Chat, by: Person, nick: str, reason: str, now: float) -> Person:
+def kick(chat: Chat, by: Actor, nick: str, reason: str, now: float) -> Person:
     """Disconnect the person with a nick; return them.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``.
     """
     other = chat.find_person(nick)
     _check_may_act_on(by, other)
-    reason = cut(reason, REASON_LENGTH)
-    chat.audit.add(now, by, "server kick", other.nick, reason=reason)
-    if not chat.peers.forward(other, by, Disconnect(reason, now)):
-        removal.disconnect(chat, other, PutOut(now, None, by.nick, reason))
+    reason = rules.reason(reason)
+    chat.audit.add(now, by.person, "server kick", other.nick, reason=reason)
+    if not chat.peers.forward(other, by.person, Disconnect(reason, now)):
+        removal.disconnect(chat, other, PutOut(now, None, by.person.nick, reason))
     return other
 
 
-def _choose_target(chat: Chat, named: Person) -> Target:
-    """Return the most reliable target for a ban of a person that covers no operator."""
-    *reliable, last = targets_of(named)
-    sparing = (
-        target for target in reliable if not any(other.operator for other in matching(chat, target))
-    )
-    return next(sparing, last)
-
-
-def ban(chat: Chat, by: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
+async def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple[Ban, str, int]:
     """Ban a person, an account or a target from the server.
 
-    Return the ban, and how many people and connections it disconnects.  An operator's address may
-    be banned, since operators may enter from a banned address.  Other servers of a cluster
-    disconnect their own people when the record of the ban reaches them.
+    Return the ban, why it leaves out the person's address, if it does, and how many people and
+    connections it disconnects.  An operator's address may be banned, since operators may enter from
+    a banned address.  Other servers of a cluster disconnect their own people when the record of the
+    ban reaches them.
 
     :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
-        ``too-many``.
+        ``too-many``, ``not-kept``.
     """
     found, label = find_target(chat, text)
+    seconds, reason = split_duration(words)
+    made = chat.believed.at(now)
+    until = made + seconds if seconds is not None else None
     if isinstance(found, Person):
         _check_may_act_on(by, found)
-        target = _choose_target(chat, found)
+        [covers] = coverage(chat, (found,), until, made, OPERATORS)
     else:
-        target = found
-        if target.kind is not Kind.ADDRESS:
-            for other in matching(chat, target):
+        if found.kind is not Kind.ADDRESS:
+            for other in matching(chat, found):
                 _check_may_act_on(by, other)
-    seconds, reason = split_duration(words)
-    until = now + seconds if seconds is not None else None
-    new = Ban(target, label, by.nick, now, until, cut(reason, REASON_LENGTH))
+        covers = Coverage((Mark(found, until),))
+    first, *others = covers.marks
+    reason = rules.reason(reason)
+    new = Ban(first.target, label, by.person.nick, made, first.until, reason, tuple(others))
+    check_bans_fit(chat, (new.target,), now)
+    await chat.records.keep(lambda: chat.access.bans.extend(new, now))
+    covered = ", ".join(str(mark.target) for mark in new.marks) if new.is_named else ""
+    subject = f"{label} {term(made, until)}"
+    chat.audit.add(now, by.person, "server ban", subject, reason=new.reason, covered=covered)
+    everyone = chat.people.everyone()
+    banned = [each for each in everyone if new.covers(each.identity, made) and not each.operator]
+    remote = sum(map(chat.peers.is_remote, banned))
+    return new, covers.left_out, removal.enforce_server_ban(chat, new, now) + remote
+
+
+#: Those whom no ban from the server covers.
+OPERATORS = Spared("an operator", lambda person: person.operator)
+
+
+def check_bans_fit(chat: Chat, targets: Iterable[Target], now: float) -> None:
+    """Check that bans of these targets fit into the bound.
+
+    :raises Refused: ``too-many``.
+    """
     bans = chat.access.bans
-    if not bans.has_room_for(target, now):
+    if not bans.has_room_for_all(targets, now):
         raise Refused(
             "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
         )
-    bans.put(new)
-    covered = str(target) if new.is_named else ""
-    subject = f"{label} {term(now, until)}"
-    chat.audit.add(now, by, "server ban", subject, reason=new.reason, covered=covered)
-    banned = [other for other in matching(chat, target) if not other.operator]
-    remote = sum(map(chat.peers.is_remote, banned))
-    return new, removal.enforce_server_ban(chat, new, now) + remote
 
 
-def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
+async def unban(chat: Chat, by: Person, text: str, now: float) -> list[Ban]:
     """Lift the bans from the server that a text names; return them.
 
-    :raises Refused: ``bad-target`` or ``no-change``.
+    :raises Refused: ``bad-target``, ``no-change`` or ``not-kept``.
     """
     bans = chat.access.bans
     bans.expire(now)
     ended = bans.named(text)
     if not ended:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from this server.")
-    for each in ended:
-        bans.drop(each.target)
+    await chat.records.keep(lambda: drop_all(bans, ended))
     chat.audit.add(now, by, "server unban", ended[0].label)
     return ended
 
 
 def announce(chat: Chat, by: Person, text: str, now: float) -> None:
-    """Show everyone an announcement, on all servers of a cluster."""
+    """Show everyone an announcement, on all servers of a cluster.
+
+    :raises Refused: ``invisible``.
+    """
+    rules.check_visible(text)
     chat.audit.add(now, by, "server say", reason=text)
     chat.peers.broadcast(by, Announce(now, text))
     show_announcement(chat, Announced(now, by.nick, text))
@@ -131,11 +142,34 @@ def statistics(chat: Chat, now: float) -> list[str]:
         f"connections {connections}{' on this server' * chat.peers.is_clustered}",
         f"rooms {len(chat.rooms)}, {persistent} of them lasting",
         f"bans {len(chat.access.bans)}",
+        *_locked(chat, now),
         f"open for {duration(now - since)}",
+        *([] if chat.peers.is_clustered else [f"disk {chat.health.status()}"]),
+        *([doubt] if (doubt := chat.believed.doubt(now)) else []),
     ]
 
 
-async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> None:
+def _locked(chat: Chat, now: float) -> list[str]:
+    """Return a line about the lock, if the server is locked for guests."""
+    lock = chat.access.lock(now)
+    return [f"locked for guests by {lock.by}{lock.rest(now)}"] if lock is not None else []
+
+
+async def unban_since(chat: Chat, by: Actor, seconds: float, now: float) -> int:
+    """Lift the bans from the server that were set during the last ``seconds``; return how many.
+
+    :raises Refused: ``no-change`` or ``not-kept``.
+    """
+    bans = chat.access.bans
+    ended = [each for each in bans if chat.believed.at(now) - each.made <= seconds]
+    if not ended:
+        raise Refused("no-change", f"Nobody was banned in the last {duration(seconds)}.")
+    await chat.records.keep(lambda: drop_all(bans, ended))
+    chat.audit.add(now, by.person, "server unban", f"{len(ended)} of the last {duration(seconds)}")
+    return len(ended)
+
+
+async def rename(chat: Chat, by: Actor, nick: str, new: str, now: float) -> None:
     """Give the person with a nick another one.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``, ``bad-nick``, ``nick-taken``,
@@ -143,16 +177,16 @@ async def rename(chat: Chat, by: Person, nick: str, new: str, now: float) -> Non
     """
     other = chat.find_person(nick)
     _check_may_act_on(by, other)
-    name = names.nick(new)
+    name = names.existing(new)
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
-    answering = chat.peers.request(other, by, Rename(new, now))
+    answering = chat.peers.request(other, by.person, Rename(new, now))
     if answering is not None:
         await answering
     else:
-        await rename_here(chat, other, by, new, now)
-    chat.audit.add(now, by, "server rename", f"{old} {name}")
+        await rename_here(chat, other, by.person, new, now)
+    chat.audit.add(now, by.person, "server rename", f"{old} {name}")
 
 
 async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:
@@ -164,15 +198,14 @@ async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: floa
     chat.deliver(other, Notice(f"{by.nick} gave you that nick."))
 
 
-def close(chat: Chat, by: Person, room: Room, reason: str, now: float) -> int:
+async def close(chat: Chat, by: Person, room: Room, reason: str, now: float) -> int:
     """Close a room for good and remove all members; return how many there were.
 
-    :raises Refused: ``no-change`` for the lobby.
+    :raises Refused: ``no-change`` for the lobby; ``not-kept``.
     """
     if room.permanent:
         raise Refused("no-change", f"{room} is the lobby, and stays.")
-    count = len(room.members)
-    shown = cut(reason, REASON_LENGTH) or "the room is closed"
+    shown = rules.reason(reason) or "the room is closed"
+    count = await removal.close(chat, room, by, shown, now)
     chat.audit.add(now, by, "server close", room.name.shown, room=room, reason=reason)
-    removal.close(chat, room, by, shown, now)
     return count

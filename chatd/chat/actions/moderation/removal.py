@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from chatd.chat.chat import Chat
 from chatd.chat.events import Kicked, PutOut
-from chatd.chat.model.bans import Ban, Identity
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.bans import Ban, Bans, Identity
+from chatd.chat.model.entities import Person, Room, Session
 from chatd.chat.peers import CloseRoom, Kick
 
 
@@ -27,19 +29,27 @@ def kick(
     if chat.peers.forward(other, by, Kick(room.name.key, reason, now, encoded)):
         return
     chat.remove_from_room(other, room)
-    if room.uninvite(other):
-        chat.persistent.changed(room)
+    had_voice = room.take_voice(other)
+    if room.uninvite(other) or had_voice:
+        chat.persistent.changed(room, quietly=True)
     by_nick, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
     chat.post(room, Kicked(now, other.nick, by_nick, reason, *term), by or other)
     chat.deliver(other, PutOut(now, room.name.shown, by_nick, reason, *term))
     chat.after_leaving(room, now)
 
 
-def close(chat: Chat, room: Room, by: Person, reason: str, now: float) -> None:
-    """Close a room for good, on all servers of a cluster, and remove all members."""
+async def close(chat: Chat, room: Room, by: Person, reason: str, now: float) -> int:
+    """Close a room for good, on all servers of a cluster, and remove all members.
+
+    Return how many there were.
+
+    :raises Refused: ``not-kept``.
+    """
+    await chat.records.keep(lambda: chat.persistent.make_temporary(room))
+    count = len(room.members)
     chat.peers.broadcast(by, CloseRoom(room.name.key, reason, now))
-    chat.persistent.make_temporary(room)
     empty_room(chat, room, by, reason, now)
+    return count
 
 
 def empty_room(chat: Chat, room: Room, by: Person, reason: str, now: float) -> None:
@@ -68,23 +78,42 @@ def disconnect(chat: Chat, person: Person, notice: PutOut) -> None:
 
 
 def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
-    """Disconnect the people and connections on this server that a ban covers; return how many.
+    """Disconnect the people and connections on this server that a ban covers; return how many."""
+    return enforce_server_bans(chat, (ban,), now)
 
-    Operators may stay, even when they share a banned address.
+
+def enforce_server_bans(chat: Chat, bans: Collection[Ban], now: float) -> int:
+    """Disconnect the people and connections on this server that bans cover; return how many.
+
+    Operators may stay, even when they share a banned address; their other connections from there
+    may not.
     """
-    notice = PutOut(now, None, ban.by, ban.reason, True, ban.until)
-    here = [person for person in chat.people.here() if not person.operator]
-    banned = [person for person in here if ban.target.covers(person.identity)]
-    for person in banned:
-        disconnect(chat, person, notice)
-    connections = [
-        session
-        for person in here
-        for session in person.sessions
-        if ban.target.covers(Identity(address=session.address))
-    ]
-    for session in connections:  # from a banned address; their users may have others
-        chat.leave(session, ban.reason, now)
-        session.deliver(notice)
-        session.client.close()
-    return len(banned) + len(connections)
+    made = Bans(len(bans))
+    made.believed = chat.believed.at
+    for each in bans:
+        made.restore(each)
+    count = 0
+    for person in chat.people.here():
+        ban = made.covering(person.identity, now) if not person.operator else None
+        if ban is not None:
+            disconnect(chat, person, PutOut(now, None, ban.by, ban.reason, True, ban.until))
+            count += 1
+            continue
+        for session in tuple(person.sessions):  # their user may have others
+            count += _end_if_banned(chat, session, made, now)
+    return count
+
+
+def _end_if_banned(chat: Chat, session: Session, bans: Bans, now: float) -> bool:
+    """End a connection if a ban covers its key or its address; return whether one does."""
+    if session.operator:
+        return False
+    registered = session.person.registered
+    identity = Identity(key=session.fingerprint, address=session.address, registered=registered)
+    ban = bans.covering(identity, now)
+    if ban is None:
+        return False
+    chat.leave(session, ban.reason, now)
+    session.deliver(PutOut(now, None, ban.by, ban.reason, True, ban.until))
+    session.client.close()
+    return True

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from chatd.chat.events import KeptEvent, RoomEvent
+from chatd.chat.limits import SEARCH_WAIT_SECONDS
+from chatd.chat.store import too_many_searches
 from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.jetstream.api import JetStream
 from chatd.store.nats.rooms import reading, searching
@@ -31,11 +33,15 @@ class RoomHistory:
         self._room_stream = room_stream
         self._tails = tails
         self._searches = asyncio.Semaphore(searching.CONCURRENT_SEARCHES)
+        self._author_searches = asyncio.Semaphore(searching.CONCURRENT_SEARCHES)
 
     async def before(
-        self, room: str, number: int | None, count: int
+        self, room: str, number: int | None, count: int, skip: int
     ) -> list[tuple[int, RoomEvent]]:
-        """Return the last ``count`` events numbered below ``number``, oldest first."""
+        """Return the last ``count`` events below ``number`` and before ``skip`` more."""
+        if skip:
+            rows = await self.before(room, number, count + skip, 0)
+            return rows[:-skip]
         stream = await self._drained(room)
         if count == 0:
             return []
@@ -84,7 +90,7 @@ class RoomHistory:
         for each in reversed(stream.tail.newest()):
             if each.stored_event is not None and reading.is_by(each, nick, account):
                 return each.number, each.stored_event
-        async with self._searches:
+        async with self._author_searches:
             search = searching.for_author(self._streams, stream.subject, nick, account)
             rows = _events(await search.newest(1))
         return rows[0][1:] if rows else None
@@ -92,11 +98,21 @@ class RoomHistory:
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> list[tuple[str, int, KeptEvent]]:
-        """Return matches among the newest events of some rooms, newest first."""
+        """Return matches among the newest events of some rooms, newest first.
+
+        :raises Refused: ``too-slow``, or ``busy`` when it has waited too long for others.
+        """
         subjects = [(room, (await self._drained(room)).subject) for room in rooms]
-        async with self._searches:
+        try:
+            async with asyncio.timeout(SEARCH_WAIT_SECONDS):
+                await self._searches.acquire()
+        except TimeoutError:
+            raise too_many_searches() from None
+        try:
             matches = searching.for_query(self._streams, subjects, search)
             rows = await matches.newest(skip + count)
+        finally:
+            self._searches.release()
         return _events(rows)[skip:]
 
     async def _drained(self, room: str) -> RoomStream:

@@ -11,6 +11,7 @@ import shlex
 from dataclasses import replace
 
 from chatd.chat.entry import entrance
+from chatd.chat.ratelimit.line_budget import LineBudget
 from chatd.cluster.bus import State
 from chatd.transport.channel import Channel, measure
 from chatd.transport.host import Host
@@ -39,7 +40,11 @@ class Help(ExecCommand):
 COMMANDS: dict[str, tuple[type[ExecCommand], str, str]] = {
     "who": (Who, "who", "everyone who is here and their rooms, a person a line"),
     "rooms": (Rooms, "rooms", "every room, its people and its topic, a room a line"),
-    "say": (Say, "say ROOM [TEXT]", "say it, or each line of standard input, once it is kept"),
+    "say": (
+        Say,
+        "say [--block] ROOM [TEXT]",
+        "say it, or each line of standard input (as one message with --block), once it is kept",
+    ),
     "tail": (Tail, "tail [-n N] [--json] ROOM", "the room as lines, until interrupted"),
     "search": (
         Search,
@@ -54,13 +59,21 @@ def run_relayed(host: Host, stream: Stream, visitor: entrance.Visitor, how: Stat
     """Run a command on a connection that another server relays."""
     channel = RemoteChannel(stream, measure(b"", 0, 0) if how["terminal"] else None)
     here = replace(host, relay=None)  # a relayed connection is not relayed again
-    channel.pass_to(run(here, channel, visitor, how["command"]))
+    channel.pass_to(run(here, channel, visitor, how["command"], LineBudget(host.budgets)))
 
 
-def run(host: Host, channel: Channel, visitor: entrance.Visitor, command: str) -> ExecCommand:
-    """Start a command line in a channel and return its program.
+def run(
+    host: Host,
+    channel: Channel,
+    visitor: entrance.Visitor,
+    command: str,
+    budget: LineBudget,
+) -> ExecCommand:
+    """Start a command line in a channel, as soon as flood control lets it, and return its program.
 
     The words after its name are split as a shell does.
+
+    :param budget: the line budget of the connection, of which each command takes a line.
     """
     name, _, rest = command.strip().partition(" ")
     try:
@@ -68,9 +81,8 @@ def run(host: Host, channel: Channel, visitor: entrance.Visitor, command: str) -
     except ValueError:  # a quote that is not closed, such as an apostrophe
         words = rest.split()
     kind = COMMANDS[name][0] if name in COMMANDS else Unknown
-    program = kind(Call(host, channel, visitor, tuple(words), rest.strip(), command))
-    program.attempt(program.check_access)
-    program.attempt(program.begin)
+    program = kind(Call(host, channel, visitor, budget, tuple(words), rest.strip(), command))
+    program.start()
     return program
 
 

@@ -13,7 +13,9 @@ from twisted.python.failure import Failure
 from chatd.chat.entry import entrance
 from chatd.chat.events import Refused
 from chatd.chat.model.client import Relayed
+from chatd.chat.ratelimit.line_budget import LineBudget
 from chatd.transport.channel import Channel
+from chatd.transport.conversation.flood_control import FloodControl, sender_of_visitor
 from chatd.transport.host import Host
 
 #: Exit statuses: done; refused by the chat; no such command or wrong usage (EX_USAGE of BSD's
@@ -32,13 +34,14 @@ class UsageError(Exception):
 class Call:
     """One invocation of a command.
 
-    ``words`` are the words after its name, ``rest`` is the same text verbatim, and ``command`` the
-    whole command line.
+    ``budget`` is the line budget of its connection.  ``words`` are the words after its name,
+    ``rest`` is the same text verbatim, and ``command`` the whole command line.
     """
 
     host: Host
     channel: Channel
     visitor: entrance.Visitor
+    budget: LineBudget
     words: tuple[str, ...]
     rest: str = ""
     command: str = ""
@@ -73,6 +76,32 @@ class ExecCommand:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.ended = False
+        self.flood_control = FloodControl(call.host, call.budget)
+        self._started = False
+
+    def start(self) -> None:
+        """Begin, once flood control lets a line through: a command counts as one."""
+        if not self.must_wait():
+            self._start()
+
+    def must_wait(self) -> bool:
+        """Return whether flood control lets no line through yet; `line_may_go` is called then."""
+        sender = sender_of_visitor(self.call.host, self.call.visitor)
+        return self.flood_control.must_wait(sender, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._started:
+            self.attempt(self.line_may_go)
+        else:
+            self.start()
+
+    def _start(self) -> None:
+        self._started = True
+        self.attempt(self.check_access)
+        self.attempt(self.begin)
+
+    def line_may_go(self) -> None:
+        """Continue with the line that flood control has delayed."""
 
     def attempt(self, step: Callable[[], object]) -> None:
         """Run a step of the command; an exception ends it."""
@@ -80,26 +109,33 @@ class ExecCommand:
             return
         try:
             step()
-        except UsageError as error:
-            self.fail(str(error), USAGE)
-        except Refused as refused:
-            self.fail(refused.sentence, REFUSED)
-        except Exception as bug:
-            self._log.failure("a command failed", failure=Failure(bug))
-            self.fail("something went wrong here; it is in the log.", SOFTWARE)
+        except Exception as error:
+            self._fail_by(error)
+
+    def _fail_by(self, error: BaseException) -> None:
+        """End the command with the sentence and the status of an exception."""
+        match error:
+            case UsageError():
+                self.fail(str(error), USAGE)
+            case Refused():
+                self.fail(error.sentence, REFUSED)
+            case _:
+                self._log.failure("a command failed", failure=Failure(error))
+                self.fail("something went wrong here; it is in the log.", SOFTWARE)
 
     def wait_for(self, step: Coroutine[Any, Any, None]) -> None:
         """Await a step of the command; an exception ends it."""
         Deferred.fromCoroutine(step).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        if not failure.check(Relayed):
-            self.attempt(failure.raiseException)
+        error = failure.value
+        if not (error is None or isinstance(error, Relayed) or self.ended):
+            self._fail_by(error)
 
     def check_access(self) -> None:
         """Check again that the visitor may enter: they may have been banned since they connected.
 
-        :raises Refused: ``banned`` or ``not-invited``.
+        :raises Refused: ``banned``, ``locked`` or ``not-invited``.
         """
         self.call.host.chat.entrance.check_access(self.call.visitor, self.call.host.now())
 
@@ -108,17 +144,22 @@ class ExecCommand:
 
     def finish(self, status: int = OK) -> None:
         """End with a status, after the output is sent."""
-        if not self.ended:
-            self.ended = True
-            self.leave()
+        if self._end():
             self.call.channel.finish(status)
 
     def fail(self, sentence: str, status: int) -> None:
         """End with a sentence on standard error."""
-        if not self.ended:
-            self.ended = True
-            self.leave()
+        if self._end():
             self.call.fail(sentence, status)
+
+    def _end(self) -> bool:
+        """End, and return whether it had not ended before."""
+        if self.ended:
+            return False
+        self.ended = True
+        self.flood_control.stop()
+        self.leave()
+        return True
 
     def leave(self) -> None:
         """Clean up what this command has in the chat."""
@@ -146,6 +187,4 @@ class ExecCommand:
 
     def lost(self) -> None:
         """Clean up: the channel is gone."""
-        if not self.ended:
-            self.ended = True
-            self.leave()
+        self._end()

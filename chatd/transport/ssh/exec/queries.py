@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.commands.history import readable
 from chatd.chat.model import rules
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Outsider, Person, Room
 from chatd.chat.text.names import Name
 from chatd.chat.text.query import EVERYWHERE, read_query
 from chatd.chat.text.sanitizing import safe
@@ -59,7 +59,8 @@ class Search(ExecCommand):
         else:
             rooms = [chat.find_room(query.room, outsider)]
             rules.check_entry(rooms[0], outsider, now)
-        entries, more = await chat.history.search(rooms, query.search, query.page)
+        searching = chat.history.search(rooms, query.search, query.page, outsider.person)
+        entries, more = await searching
         if self.ended:
             return
         style = TextStyle(timestamps="HH:MM", days=True, names_room=True)
@@ -71,10 +72,10 @@ class Search(ExecCommand):
         self.finish(OK if entries else REFUSED)
 
 
-def _outsider(call: Call) -> Person:
-    """Return a person in no room with the visitor's rights and bans; it never enters the chat."""
+def _outsider(call: Call) -> Outsider:
+    """Return somebody in no room with the visitor's rights and bans; they never enter the chat."""
     visitor = call.visitor
-    outsider = Person(
+    person = Person(
         Name("", ""),
         0.0,
         address=visitor.address,
@@ -82,8 +83,8 @@ def _outsider(call: Call) -> Person:
         operator=visitor.operator,
     )
     account = call.host.chat.accounts.of_key(visitor.fingerprint)
-    outsider.account = account.name.key if account is not None else None
-    return outsider
+    person.account = account.name.key if account is not None else None
+    return Outsider(person, visitor.operator)
 
 
 def _visible_rooms(call: Call) -> list[Room]:

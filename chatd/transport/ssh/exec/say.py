@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from twisted.internet.interfaces import IDelayedCall
-
 from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
 from chatd.chat.model.entities import Session
-from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.ssh.exec.command import INTERRUPTED, REFUSED, Call, UsageError
 from chatd.transport.ssh.exec.session import SessionCommand
-from chatd.wire.line import CutLine, LineCodec
+from chatd.wire.line import BlockCodec, CutLine, LineCodec
+
+#: The option with which the standard input is one message.
+BLOCK = "--block"
 
 _CTRL_C, _CTRL_D = b"\x03", b"\x04"
 
@@ -23,23 +23,26 @@ class Say(SessionCommand):
     """``say ROOM TEXT``, or without a text each line of standard input, within the flood limit of a
     user.
 
-    The text is posted verbatim, without quotes around all of it.  Nothing is dropped: too many
-    pending lines pause the input.  It ends with status 0 once the last message is stored.
+    The text is posted verbatim, without quotes around all of it; one of several lines is one
+    message, its empty lines included.  With ``--block`` so is the standard input.  Nothing is
+    dropped: too many pending lines pause the input.  It ends with status 0 once the last message is
+    stored.
     """
 
     listens = False
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
-        self._codec = LineCodec()
         self._lines: deque[str] = deque()
         self._waiting_size = 0
         self._unstored = 0
-        self._timer: IDelayedCall | None = None
-        rate = call.host.flood
-        self._bucket = TokenBucket(rate, call.host.clock.seconds()) if rate else None
-        self._room, _, text = call.rest.partition(" ")
+        self._first = True  # which counted as the command did
+        option, _, rest = call.rest.partition(" ")
+        is_block = option == BLOCK
+        self._room, _, text = (rest.lstrip() if is_block else call.rest).partition(" ")
         self._text = _unquoted(text.strip())
+        several = is_block or "\n" in self._text
+        self._codec: LineCodec | BlockCodec = BlockCodec() if several else LineCodec()
         self._input_over = bool(self._text)
 
     def begin(self) -> None:
@@ -48,6 +51,7 @@ class Say(SessionCommand):
             raise UsageError("say ROOM TEXT, or say ROOM with lines on standard input")
         if self._input_over:
             self._take(self._codec.receive_data(f"{self._text}\n".encode()))
+            self._take(self._codec.finish())
         self.enter()
 
     def unread(self) -> tuple[bytes, bool]:
@@ -59,7 +63,7 @@ class Say(SessionCommand):
 
     def entered(self, session: Session) -> None:
         """Post the pending lines, if the room exists."""
-        self.call.host.chat.find_room(self._room, session.person)
+        self.call.host.chat.find_room(self._room, session)
         self._post_waiting()
 
     def data_received(self, data: bytes) -> None:
@@ -94,17 +98,16 @@ class Say(SessionCommand):
 
     def _post_waiting(self) -> None:
         session = self.session
-        if session is None or self._timer is not None:
+        if session is None:
             return
         host = self.call.host
         while self._lines and not self.ended:
-            wait = self._bucket.wait(host.clock.seconds()) if self._bucket else 0.0
-            if wait:
-                self._timer = host.clock.callLater(wait, self._go_on)
+            if not self._first and self.must_wait():
                 return
+            self._first = False
             line = self._lines.popleft()
             self._waiting_size -= len(line)
-            room = host.chat.find_room(self._room, session.person)
+            room = host.chat.find_room(self._room, session)
             self._unstored += 1
             post_without_joining(host.chat, session, room, line, host.now(), self._stored)
         if self._input_over and not (self._lines or self._unstored):
@@ -112,9 +115,9 @@ class Say(SessionCommand):
         elif not self._input_over:
             self.call.channel.resume()
 
-    def _go_on(self) -> None:
-        self._timer = None
-        self.attempt(self._post_waiting)
+    def line_may_go(self) -> None:
+        """Post the next line."""
+        self._post_waiting()
 
     def _stored(self, outcome: int | Refused) -> None:
         self._unstored -= 1
@@ -123,12 +126,6 @@ class Say(SessionCommand):
         elif self._input_over and not (self._lines or self._unstored):
             # In the next turn: `_post_waiting`, which posted it, may still be running.
             self.call.host.clock.callLater(0, self.attempt, self._post_waiting)
-
-    def leave(self) -> None:
-        """End the session, and the timer."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        super().leave()
 
 
 def _unquoted(text: str) -> str:

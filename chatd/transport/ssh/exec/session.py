@@ -86,8 +86,9 @@ class SessionCommand(ExecCommand):
 
     def leave(self) -> None:
         """End the session."""
-        if self.session is not None:
-            self.call.host.chat.leave(self.session, "", self.call.host.now())
+        session, self.session = self.session, None
+        if session is not None:
+            self.call.host.chat.leave(session, "", self.call.host.now())
 
     # Client ---------------------------------------------------------------------------------------
 

@@ -45,8 +45,8 @@ class Tail(SessionCommand):
     def entered(self, session: Session) -> None:
         """Write the last N messages, then follow the room."""
         host = self.call.host
-        room = host.chat.find_room(self._room, session.person)
-        rules.check_entry(room, session.person, host.now())
+        room = host.chat.find_room(self._room, session)
+        rules.check_entry(room, session, host.now())
         self.wait_for(self._follow(session, room))
 
     async def _follow(self, session: Session, room: Room) -> None:
@@ -57,7 +57,7 @@ class Tail(SessionCommand):
         if self.ended:
             return
         self.write(b"".join(style.render(entry) for entry in entries))
-        self.call.host.chat.join(session, self._room, self.call.host.now())
+        await self.call.host.chat.join(session, self._room, self.call.host.now())
         self._following = True
 
     def style(self, preferences: Preferences) -> Style:

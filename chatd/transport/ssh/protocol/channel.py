@@ -10,7 +10,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IAddress
 
-from chatd.transport.channel import Program, TerminalInfo, measure
+from chatd.transport.channel import Program, TerminalInfo, measure, take_piece
 from chatd.transport.ssh.protocol.interfaces import ChannelOwner
 from chatd.transport.ssh.protocol.peer import SshPeer, environment_value
 from chatd.transport.ssh.protocol.window import WindowedOutbox
@@ -212,8 +212,7 @@ class SessionChannel:
         """Pass input to the program until it pauses."""
         while self._begun and not self._paused and self._program is not None:
             if self._input:
-                data = b"".join(self._input)
-                self._input = []
+                data = take_piece(self._input)
                 self._give_back(len(data))
                 if not self.outbox.closing:
                     self._program.data_received(data)
@@ -284,7 +283,11 @@ class SessionChannel:
         return self._program is not None
 
     def _signal(self, fields: Fields) -> bool:
-        return fields.string() in (b"INT", b"BRK") and self._interrupt()
+        name = fields.string()
+        if name == b"HUP" and self._program is not None:  # the peer's terminal is gone
+            self.input_ended()
+            return True
+        return name in (b"INT", b"BRK") and self._interrupt()
 
     def _break(self, fields: Fields) -> bool:
         """Interrupt the program; the length of the break (RFC 4335) means nothing here."""

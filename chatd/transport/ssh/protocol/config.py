@@ -18,6 +18,14 @@ Admit = Callable[[SshPeer, IAddress], str | None]
 #: Called for a shell (None) or a command; returns the program to run, or None to refuse.
 Start = Callable[[SshChannel, str | None], Program | None]
 
+#: Called with the address of a peer that opens a channel; returns whether it may open one now.
+MayOpen = Callable[[IAddress], bool]
+
+
+def always(address: IAddress) -> bool:
+    """Return True: channels may be opened at any rate."""
+    return True
+
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
@@ -27,4 +35,5 @@ class ServerConfig:
     clock: IReactorTime
     admit: Admit
     start: Start
+    may_open: MayOpen = always
     login_seconds: float = 30

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from chatd.transport.channel import Program
 from chatd.transport.ssh.protocol.channel import LOCAL_PACKET, LOCAL_WINDOW, SessionChannel
-from chatd.transport.ssh.protocol.config import Start
+from chatd.transport.ssh.protocol.config import MayOpen, Start, always
 from chatd.transport.ssh.protocol.interfaces import SshChannel, Transport
 from chatd.transport.ssh.protocol.peer import SshPeer
 from chatd.wire.ssh import Fields, MalformedError, string, uint32
@@ -48,12 +48,23 @@ MAX_STALLED_CHECKS = 3
 class ConnectionService:
     """The service of a peer that has logged in.  A connection without a program is closed."""
 
-    __slots__ = ("_channels", "_idle_timeout", "_next_id", "_start", "peer", "transport")
+    __slots__ = (
+        "_channels",
+        "_idle_timeout",
+        "_may_open",
+        "_next_id",
+        "_start",
+        "peer",
+        "transport",
+    )
 
-    def __init__(self, transport: Transport, peer: SshPeer, start: Start) -> None:
+    def __init__(
+        self, transport: Transport, peer: SshPeer, start: Start, may_open: MayOpen = always
+    ) -> None:
         self.transport = transport
         self.peer = peer
         self._start = start
+        self._may_open = may_open
         self._channels: dict[int, SessionChannel] = {}
         self._next_id = 0
         self._idle_timeout: IDelayedCall | None = None
@@ -162,6 +173,8 @@ class ConnectionService:
             self._refuse(remote_id, OPEN_RESOURCE_SHORTAGE, b"too many channels")
         elif max_packet < MIN_PACKET:
             self._refuse(remote_id, OPEN_ADMINISTRATIVELY_PROHIBITED, b"packets are too small")
+        elif not self._may_open(self.transport.address):
+            self._refuse(remote_id, OPEN_RESOURCE_SHORTAGE, b"channels are opened too fast")
         else:
             number = self._next_id
             self._next_id += 1

@@ -53,6 +53,8 @@ class PacketTransport(conch.SSHServerTransport):
     _log = Logger()
 
     ourVersionString = b"SSH-2.0-chatd_" + __version__.replace("-", "_").encode("ascii")
+    #: Lines that precede it, which clients skip (RFC 4253 section 4.2).
+    lines_before_version = b""
     outbox: Outbox
 
     #: Message numbers that the peer may send now; None once the higher layers decide.
@@ -76,13 +78,14 @@ class PacketTransport(conch.SSHServerTransport):
         assert self.transport is not None
         prepare_socket(self.transport)
         self.outbox = outbox_for(self.transport, self.clock, self.drained)
-        self.outbox.write(self.ourVersionString + b"\r\n")
+        self.outbox.write(self.lines_before_version + self.ourVersionString + b"\r\n")
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Drop everything that is buffered."""
         self.ended = True
         self.held = None
         self._buffer = b""
+        self.outbox.forget()
 
     def drained(self) -> None:
         """Continue sending: the transport has room again."""

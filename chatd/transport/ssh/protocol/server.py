@@ -161,7 +161,9 @@ class ServerTransport(KexTransport):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.clock.callLater(TICK_SECONDS, self._tick)
-        self.service = self.connection = ConnectionService(self, peer, self.config.start)
+        self.service = self.connection = ConnectionService(
+            self, peer, self.config.start, self.config.may_open
+        )
         self.sendPacket(USERAUTH_SUCCESS, b"")
 
     def exchange_began(self) -> None:

@@ -11,6 +11,10 @@ from chatd.store.memory import MemoryStore
 from tests.support.people import Server, User, records
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
+SUBCOMMANDS = (
+    "ban|unban|bans|lock|unlock|kick|rename|accounts|forget|suspend|unsuspend|reset|"
+    "close|say|stats|status …"
+)
 HOME, CAFE = "192.0.2.10", "198.51.100.20"
 
 
@@ -53,9 +57,9 @@ def test_the_server_commands_are_for_operators(server: Server, op: User) -> None
     assert not any("/server" in line for line in ada.sees())
     assert any("/server" in line for line in op.sees())
     for words, usage in (
-        ("", "ban|unban|bans|kick|rename|close|say|stats …"),
-        ("dance", "ban|unban|bans|kick|rename|close|say|stats …"),
-        ("ban", "ban TARGET [TIME] [REASON]"),
+        ("", SUBCOMMANDS),
+        ("dance", SUBCOMMANDS),
+        ("ban", "ban TARGET [last TIME] [TIME] [REASON]"),
         ("rename ada", "rename NICK NEW"),
         ("say", "say TEXT"),
     ):
@@ -74,7 +78,8 @@ def test_a_banned_user_is_disconnected_told_why_and_may_not_return(
     assert server.chat.people.find("bob") is None
     assert op.sees() == [
         "-- bob left (spam)",
-        f"-- The ban of bob from this server covers {CAFE}, for 2 hours; 1 was disconnected.",
+        f"-- The ban of bob from this server covers the nick bob and {CAFE}, for 2 hours; "
+        "1 was disconnected.",
     ]
     server.now += 60
     sentence = "You are banned from this server for another 1 hour 59 minutes (spam)."
@@ -86,7 +91,7 @@ def test_a_banned_user_is_disconnected_told_why_and_may_not_return(
     op.types("/server bans")
     assert op.sees() == [
         "-- Banned from this server:",
-        f"   bob ({CAFE}), by op, for another 1 hour 59 minutes (spam)",
+        f"   bob (the nick bob and {CAFE}), by op, for another 1 hour 59 minutes (spam)",
     ]
     op.types("/server unban bob"), op.types("/server unban bob"), op.types("/server bans")
     assert op.sees() == [
@@ -141,7 +146,7 @@ def test_operators_are_neither_banned_nor_disconnected(server: Server, op: User)
     op.types("/server ban bob")
     assert last(op) == (
         "-- The ban of bob from this server covers the nick bob alone, for good; "
-        "1 was disconnected."
+        "1 was disconnected. Their address is left out: an operator has it too."
     )
     assert bob.client.closed
     op.types(f"/server ban {CAFE}")
@@ -197,6 +202,7 @@ def test_stats_counts_people_connections_rooms_and_bans(server: Server, op: User
         "   rooms 3, 1 of them lasting",
         "   bans 1",
         "   open for 2 hours",
+        "   disk ok",
     ]
 
 
@@ -299,6 +305,67 @@ def test_a_person_is_an_operator_only_while_an_operators_connection_is_here(serv
     desk.leaves(), ada.sees()
     ada.types("/server stats")
     assert ada.sees() == ["-- Only an operator of this server may do that."]
+
+
+def test_a_password_makes_no_operator_while_the_operator_is_here_by_key(server: Server) -> None:
+    """Every right of an operator is tried on both connections of one person."""
+    desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
+    desk.types("/register a long secret")
+    bob = server.enters("bob")
+    bob.types("/join attic"), bob.types("/room private on")
+    thief = server.enters("x")
+    thief.types("/login ada a long secret")
+    assert thief.session.person is desk.session.person
+    assert desk.session.person.operator, "nobody bans or outranks them"
+    elsewhere = "you are an operator only on the connection that came with your key."
+    server_wide = (
+        "-- Not by this connection: you are an operator only on the one that came with your key."
+    )
+    refused = {
+        "/server stats": server_wide,
+        "/server ban bob": server_wide,
+        "/kick bob": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/ban bob": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/mute bob": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/op bob": f"-- Only the owner of lobby may do that; {elsewhere}",
+        "/topic tea": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/room slow 5": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/delete 1": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/bans": f"-- Only a moderator of lobby may do that; {elsewhere}",
+        "/join attic": "-- attic is private; its moderators can /invite you.",
+        "/rooms attic": "-- There is no room attic; /rooms lists them.",
+        "/users attic": "-- There is no room attic; /rooms lists them.",
+    }
+    for line, answer in refused.items():
+        thief.sees()
+        thief.types(line)
+        if line == "/rooms attic":
+            assert not any("attic" in row for row in thief.sees())
+        else:
+            assert thief.sees() == [answer], line
+    thief.types("/whois bob"), thief.types("/help all"), thief.types("/audit")
+    shown = thief.sees()
+    assert not any("192.0.2" in row or "/server" in row or "/kick" in row for row in shown)
+    for line in ("/users attic", "/topic tea", "/server stats", "/whois bob"):
+        desk.types(line)
+    rows = desk.sees()
+    assert any("address 192.0.2.1" in row for row in rows)
+    assert not any("may do that" in row or "no room" in row for row in rows)
+    desk.leaves()
+    thief.sees(), thief.types("/server stats")
+    assert thief.sees() == ["-- Only an operator of this server may do that."]
+
+
+def test_an_operators_connection_without_a_key_is_not_spared_by_a_ban_of_its_address(
+    server: Server,
+) -> None:
+    desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
+    desk.types("/register a long secret")
+    thief = server.enters("x", address="203.0.113.9")
+    thief.types("/login ada a long secret")
+    desk.types("/server ban 203.0.113.9")
+    assert thief.client.closed
+    assert not desk.client.closed
 
 
 def test_resuming_an_operators_session_by_a_password_does_not_make_an_operator(

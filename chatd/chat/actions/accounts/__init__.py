@@ -1,0 +1,1 @@
+"""What owners do with their accounts: keys, the password, and their connections."""

@@ -1,0 +1,42 @@
+"""Password guard: keeps what may be a password out of rooms.
+
+A user whose password was refused may not notice that the next line is a message again.  Times are
+seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from chatd.chat.events import Refused
+from chatd.chat.limits import GUARDED_LINES
+
+
+class PasswordGuard:
+    """The passwords that one session has tried in vain, and whether its next lines are held back.
+
+    :param tried: The passwords, as they were typed.
+    :param held: How many of the next lines may be passwords that were typed ahead; at most
+        `GUARDED_LINES`.
+    :param until: When that is over.
+    """
+
+    __slots__ = ("_held", "_tried", "_until")
+
+    def __init__(self, tried: tuple[str, ...], held: int, until: float) -> None:
+        self._tried = frozenset(text.strip() for text in tried)
+        self._held = min(held, GUARDED_LINES)
+        self._until = until
+
+    def check(self, line: str, now: float) -> None:
+        """Check that a line may be posted; the guard is not needed any more then.
+
+        :raises Refused: ``held-back``.
+        """
+        if line.strip() in self._tried:
+            raise Refused("held-back", "That is a password that you tried; it was not posted.")
+        if self._held and now < self._until:
+            self._held -= 1
+            raise Refused(
+                "held-back",
+                "That was not posted, as it may be a password, and none is asked for now; "
+                "type it again to say it.",
+            )
