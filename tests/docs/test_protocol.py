@@ -497,12 +497,7 @@ ALL = conversations(TEXT)
 # The conversations --------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the first JSON clients have all their objects at once: conversations show no pauses."""
-    monkeypatch.setattr("chatd.transport.json.WRITE_SECONDS", 0.0)
-
-
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("conversation", ALL, ids=lambda conversation: conversation.name)
 def test_a_conversation_of_the_document_is_played_back(conversation: Conversation) -> None:
     play(conversation)

@@ -60,8 +60,8 @@ class MessageStyle(ProgramStyle):
                 return messages(event.text, event.sender, event.addressee, room=time)
             case PutOut(room=room, by=by, banned=banned, reason=reason):
                 done = "banned" if banned else "kicked"
-                why = f": {reason}" if reason else "."
-                text = f"You were {done} from {room or 'this server'}{why}"
+                why = f" ({reason})" if reason else ""
+                text = f"You were {done} from {room or 'this server'}{why}."
                 return messages(text, by or SERVER)
             case Announced(by=by, text=text):
                 return messages(text, by)

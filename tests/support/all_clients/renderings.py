@@ -252,8 +252,12 @@ class JsonMessageRendering(JsonRendering):
         return []
 
     def kicked(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
-        text = f"You were kicked from {room.name}."
+        text = f"You were kicked from {room.name}{reason_suffix(reason)}."
         return [to_json({"message": text, "sender": by.nick, "dm": None})]
+
+    def refused(self, refusal: Refused, client: Client) -> list[str]:
+        error = {"error": refusal.sentence, "errorCode": self.errors[refusal.code]}
+        return [to_json({**error, "message": refusal.sentence, "sender": "server", "dm": None})]
 
 
 class JsonEventRendering(JsonRendering):
