@@ -385,7 +385,7 @@ class Chat:
         return room
 
     def is_open(self, text: str) -> bool:
-        """Return whether there is a room with a name that a person typed, even one they may not see.
+        """Return whether there is a room with a name that a person typed, seen or not.
 
         :raises Refused: ``bad-room``.
         """

@@ -191,7 +191,7 @@ class AllClients(RuleBasedStateMachine):
 
     def ref_of(self, room: str) -> int:
         found = self.model.room(room)
-        return found.number if found is not None else 999
+        return found.ref or 999 if found is not None else 999
 
     # Requests -------------------------------------------------------------------------------------
 
