@@ -180,12 +180,12 @@ async def accept_key(chat: Chat, session: Session, nick: str, now: float) -> Acc
     account = await chat.accounts.add_key(account, key, change)
     _tell(chat, account, change, session)
     if session.person.account is None and session in session.person.sessions:
-        removed = f"Your key is none of {account.name} any more"
         if not _is_proved_by(chat, account, key):
-            raise Refused("no-key", f"{removed}.")
+            raise Refused("no-key", f"Your key is none of {account.name} any more.")
         await become_owner(chat, session, account, now)
         if not _is_proved_by(chat, account, key) and session in session.person.sessions:
-            end_session(chat, session, f"{removed}; this connection ends.", now)
+            sentence = f"Your key is none of {account.name} any more; this connection ends."
+            end_session(chat, session, sentence, now)
     return account
 
 
