@@ -8,6 +8,7 @@ import pytest
 
 from chatd.chat.actions.moderation.accounts import forget_unused
 from chatd.chat.believed_time import BelievedTime
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import (
     ACCOUNTS_SHOWN,
@@ -125,6 +126,16 @@ def test_an_account_that_was_never_used_is_deleted_after_a_while(
     stays.leaves()
     assert result_of(forget_unused(server.chat, server.now)) == 1
     assert registered(server, "a", "SHA256:new").session.person.account == "a"
+
+
+def test_an_account_whose_owner_only_runs_commands_beside_is_used(server: Server) -> None:
+    """Such as ``ssh chat tail`` from cron."""
+    registered(server, "ada", ADA).leaves()
+    visitor = Visitor("ada", CAFE, ADA, as_guest=True)
+    entered = result_of(server.chat.enter(visitor, Client(), server.now))
+    assert isinstance(entered, tuple)
+    server.chat.leave(entered[0], "", server.now)
+    assert result_of(forget_unused(server.chat, server.now + UNUSED_SECONDS)) == 0
 
 
 def test_accounts_of_an_older_version_count_as_used(store: MemoryStore) -> None:
