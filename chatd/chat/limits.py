@@ -84,6 +84,9 @@ PASSWORD_BYTES = 256
 LOGIN_TRIES = 3
 #: How often a prompt asks for a password before the command is given up, as sudo and ssh do.
 PASSWORD_PROMPTS = 3
+#: Passwords that a session has tried in vain, and that are not posted there any more: those of some
+#: commands, as somebody tries who has forgotten which it is.
+GUARDED_PASSWORDS = 16
 #: Lines that are held back after a command that asks for passwords was refused, as they may have
 #: been typed for its prompts; and for how many seconds: as long as lines of one paste take to
 #: arrive, and, after wrong passwords, as long as a user may not notice that nothing asks any more.

@@ -18,6 +18,7 @@ from chatd.chat.commands.accounts import WITH_PASSWORD
 from chatd.chat.commands.command import ArgumentKind, Call, Command
 from chatd.chat.events import Refused
 from chatd.chat.model.entities import Session
+from chatd.chat.model.password_guard import PasswordGuard
 from chatd.chat.text.sanitizing import cut
 
 __all__ = ["COMMANDS", "Command", "receive"]
@@ -63,18 +64,33 @@ def _check_no_command(line: str) -> None:
 _INDENTED = re.compile(
     r"(?:[\s\u00ad\u200b-\u200d\u2060-\u2064\u3164]+/|\s*\uff0f)(?P<name>[^\s/]+)"
 )
+#: A command with a password after a nick, such as Tab puts on an empty line.
+_QUOTED_AFTER_NICK = re.compile(
+    r"^\s*\S+[:,]\s+[/\uff0f](?:login\s+\S+|register|password)\s+\S", re.IGNORECASE
+)
+#: The same in several lines that were pasted, where the passwords may be lines of their own.
+_QUOTED_IN_BLOCK = re.compile(
+    rf"^\s*(?:\S+[:,]\s+)?[/\uff0f]{{1,2}}(?:{'|'.join(WITH_PASSWORD)})(?:\s|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 #: How similar a word is to the name of a command with a password, if it is a typing error.
 _LOOKS_LIKE = 0.75
 
 
 def _check_no_password(session: Session, line: str, now: float) -> None:
-    """Check that a line is not taken for a password, after a command that asks for one.
+    """Check that a line is not taken for a password, and quotes no command that may have one.
 
     :raises Refused: ``held-back``.
     """
+    quotes = _QUOTED_IN_BLOCK if "\n" in line else _QUOTED_AFTER_NICK
+    if session.guard is None and quotes.search(line):
+        session.guard = PasswordGuard((), 0, now)
+        raise Refused(
+            "held-back",
+            "That was not posted, as there may be a password in it; send it again to say it.",
+        )
     if session.guard is not None:
         session.guard.check(line.removeprefix("/"), now)
-        session.guard = None
 
 
 def _run(chat: Chat, session: Session, name: str, words: str, now: float) -> Awaitable[None] | None:

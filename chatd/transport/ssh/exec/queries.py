@@ -125,5 +125,7 @@ def _outsider(call: Call) -> Outsider:
         operator=visitor.operator,
     )
     account = call.host.chat.accounts.of_key(visitor.fingerprint)
-    person.account = account.name.key if account is not None else None
+    if account is not None:
+        person.account, person.registered = account.name.key, account.created
+        call.host.chat.accounts.note_use(person.account, call.host.now())
     return Outsider(person, visitor.operator)
