@@ -9,8 +9,10 @@ chat is notified.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 
 from chatd.chat.store import NotStoredError, Record
@@ -19,10 +21,12 @@ from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.api import WrongSequenceError, retrying
 from chatd.store.nats.jetstream.layout import RECORDS, from_subject_token, subject_token
 from chatd.store.nats.rooms.context import StoreContext
-from chatd.store.threads.main_thread import Outcome
+from chatd.store.threads.main_thread import Outcome, Quietly
 
 #: Seconds after which a record that was not acknowledged is abandoned.
 GIVE_UP_SECONDS = 20.0
+#: Messages without an answer that are remembered: what users may change while a cluster is away.
+ABANDONED = 2000
 _ALL = "$KV.records.*.*"
 #: Kinds with last-write-wins semantics, whatever the writer has read: preferences of an account,
 #: its offline messages, and records that are written once and dropped by the first server that
@@ -35,7 +39,8 @@ _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 class Records:
     """Every record, by kind and key; a dropped one has the value None.
 
-    ``locks`` serialises the changes to each record.
+    ``locks`` serialises the changes to each record.  ``_abandoned`` has the messages that were
+    published without an answer in time, and may be stored although nobody was told so.
     """
 
     def __init__(self, context: StoreContext, lease: str) -> None:
@@ -46,6 +51,8 @@ class Records:
         self.locks = KeyedLocks()
         self._last = 0
         self._put_count = 0
+        self._abandoned: OrderedDict[str, None] = OrderedDict()
+        self._to_undo: deque[_Done] = deque()
         self._reading = asyncio.Lock()
         self._ready = asyncio.Event()
 
@@ -88,7 +95,8 @@ class Records:
             return
         self._last = message.seq
         kind, key = map(from_subject_token, message.subject.split(".")[-2:])
-        is_own = message.headers.get("Nats-Msg-Id", "").startswith(f"{self._lease}.")
+        message_id = message.headers.get("Nats-Msg-Id", "")
+        is_own = message_id.startswith(f"{self._lease}.") and message_id not in self._abandoned
         self._update(kind, key, message.seq, _value(message), is_own=is_own)
 
     def _update(
@@ -105,9 +113,10 @@ class Records:
         """Replace the known versions of records, or (None) drop them, and resolve the outcome.
 
         It fails with `NotStoredError` if that is not done.  JetStream has no transactions: what
-        was replaced before one failed is put back.
+        was replaced before one failed is put back, and so is what the cluster stores although it
+        has not answered in time: as soon as it answers.
         """
-        done: list[Record] = []
+        done: list[_Done] = []
         async with AsyncExitStack() as held:
             for each in sorted({record[:2] for record in records}):  # in one order: no deadlock
                 await held.enter_async_context(self.locks.of(each))
@@ -116,36 +125,89 @@ class Records:
                     await self._ready.wait()
                     known = [self._known(*record[:2]) for record in records]
                     for record, version in zip(records, known, strict=True):
-                        await self._put(record, version)
-                        done.append(Record(record.kind, record.key, version[1]))
+                        before = Record(record.kind, record.key, version[1])
+                        done.append(_Done(before, self._new_id()))
+                        await self._put(record, version, done[-1].message_id)
             except TimeoutError:
                 error = NotStoredError("the cluster does not answer.")
+                if not isinstance(outcome, Quietly):  # those are put again later
+                    self._abandon(done)
+                done = []
             except WrongSequenceError:
                 error = NotStoredError("somebody else changed it at the same moment; try again.")
+                done.pop()
             else:
                 self._context.bridge.call_main(partial(outcome.resolve, None))
                 return
             await self._put_back(done)
             self._context.bridge.call_main(partial(outcome.fail, error))
 
-    async def _put_back(self, records: Sequence[Record]) -> None:
+    async def _put_back(self, done: Sequence[_Done]) -> None:
         """Return records to the values that they had, unless another server has changed them."""
-        with suppress(TimeoutError):
+        left = [*done]
+        try:
             async with asyncio.timeout(GIVE_UP_SECONDS):
-                for record in reversed(records):
+                while left:
+                    record = left[-1].before
                     with suppress(WrongSequenceError):
-                        await self._put(record, self._known(*record[:2]))
+                        await self._put(record, self._known(*record[:2]), self._new_id())
+                    left.pop()
+        except TimeoutError:
+            self._abandon(left)
+
+    def _abandon(self, done: Sequence[_Done]) -> None:
+        """Give up on messages that were published; what is stored all the same is undone."""
+        for each in reversed(done):
+            self._abandoned[each.message_id] = None
+            if len(self._abandoned) > ABANDONED:
+                self._abandoned.popitem(last=False)
+            self._to_undo.append(each)
+        if done and len(self._to_undo) == len(done):
+            self._context.bridge.spawn(self._undo_all())
+
+    async def _undo_all(self) -> None:
+        while self._to_undo:
+            try:
+                await self._undo(self._to_undo[0])
+            finally:
+                self._to_undo.popleft()
+
+    async def _undo(self, put: _Done) -> None:
+        """Undo a message once the cluster answers again, unless another one has replaced it.
+
+        The chat is told what the record is then: it has not been, if that message was its own.
+        """
+        kind, key, _ = put.before
+        find = partial(self._streams.last, RECORDS, _subject(kind, key))
+        while True:
+            await retrying(find)
+            try:
+                async with asyncio.timeout(GIVE_UP_SECONDS), self.locks.of((kind, key)):
+                    message = await retrying(find)
+                    if message is None or message.headers.get("Nats-Msg-Id") != put.message_id:
+                        return
+                    known = (message.seq, _value(message))
+                    with suppress(WrongSequenceError):
+                        await self._put(put.before, known, self._new_id())
+                    changed = self._context.observer.record_changed
+                    value = self._known(kind, key)[1]
+                    self._context.bridge.call_main(partial(changed, kind, key, value))
+                    return
+            except TimeoutError:
+                continue
 
     def _known(self, kind: str, key: str) -> tuple[int, str | None]:
         """Return the revision and the value of a record, as this server knows it."""
         return self._records.get((kind, key), (0, None))
 
-    async def _put(self, record: Record, known: tuple[int, str | None]) -> None:
+    def _new_id(self) -> str:
+        self._put_count += 1
+        return f"{self._lease}.{self._put_count}"
+
+    async def _put(self, record: Record, known: tuple[int, str | None], message_id: str) -> None:
         """Put a record in the place of a version that this server knows."""
         kind, key, value = record
-        self._put_count += 1
-        message_id = f"{self._lease}.{self._put_count}"
-        subject = f"$KV.records.{subject_token(kind)}.{subject_token(key)}"
+        subject = _subject(kind, key)
         data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
         while True:
             publish = partial(
@@ -186,6 +248,18 @@ class Records:
             return True
         self._update(kind, key, message.seq, _value(message))
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A record that was put by a message: as it was ``before``."""
+
+    before: Record
+    message_id: str
+
+
+def _subject(kind: str, key: str) -> str:
+    return f"$KV.records.{subject_token(kind)}.{subject_token(key)}"
 
 
 def _value(message: Message) -> str | None:

@@ -9,15 +9,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
 
 from chatd.chat.event_rows import to_row
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotStoredError, Record
+from chatd.store.nats import records as records_of_nats
 from chatd.store.nats.bus import CHUNK_BYTES, server_token
 from chatd.store.nats.client.client import MessageHandler
-from chatd.store.nats.jetstream.layout import NODES, RECORDS
+from chatd.store.nats.jetstream.layout import NODES, RECORDS, subject_token
 from chatd.store.nats.store import NatsStore, UnfitError
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import MakeNode, Node, make_nodes, said
@@ -291,6 +293,43 @@ def test_several_records_are_replaced_together_or_put_back(make_node: MakeNode) 
     for store in (one.store, other.store):
         poll(partial(has_accounts, store, {"ada": "1", "bob": "3"}))
     wait_for(other.store.put_all([Record("account", "ada", "4"), Record("account", "bob", "4")]))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_stored_although_the_cluster_did_not_answer_in_time_is_undone(
+    make_node: MakeNode, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Nobody was told that it is done; it is stored before or after the server has given up."""
+    one, other = make_node(), make_node()
+    wait_for(one.store.put_all([Record("account", "ada", "1"), Record("account", "bob", "1")]))
+    streams = one.store.streams
+    publish = streams.publish
+
+    async def answers_nothing(subject: str, data: bytes, **options: Any) -> Any:
+        if data != b"2":
+            return await publish(subject, data, **options)
+        if when == "before":
+            await publish(subject, data, **options)
+        return await asyncio.sleep(PATIENCE)
+
+    monkeypatch.setattr(streams, "publish", answers_nothing)
+    monkeypatch.setattr(records_of_nats, "GIVE_UP_SECONDS", 0.5)
+    with pytest.raises(NotStoredError, match="the cluster does not answer"):
+        wait_for(one.store.put_all([Record("account", "ada", "2"), Record("account", "bob", "2")]))
+    monkeypatch.setattr(records_of_nats, "GIVE_UP_SECONDS", float(PATIENCE))
+    if when == "after":
+        [message_id] = one.store.record_cache._abandoned
+        subject = f"$KV.records.{subject_token('account')}.{subject_token('ada')}"
+        one.store.bridge.submit(publish(subject, b"2", message_id=message_id)).result(PATIENCE)
+        one.run_until(lambda: ("account", "ada", "2") in one.record_changes)
+        poll(partial(has_accounts, other.store, {"ada": "2", "bob": "1"}))
+        return
+    for node in (one, other):
+        poll(partial(has_accounts, node.store, {"ada": "1", "bob": "1"}))
+    one.run_until(lambda: ("account", "ada", "1") in one.record_changes)
+    assert other.record_changes[-1] == ("account", "ada", "1")
+    wait_for(one.store.put_all([Record("account", "ada", "3")]))
+    poll(partial(has_accounts, other.store, {"ada": "3", "bob": "1"}))
 
 
 def test_the_last_write_of_a_profile_wins(make_node: MakeNode) -> None:
