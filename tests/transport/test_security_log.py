@@ -23,6 +23,7 @@ from chatd.chat.records.accounts import Account
 from chatd.chat.records.server_access import AllowList
 from chatd.chat.text.names import Name
 from chatd.transport.gate.admission import PerAddress
+from chatd.transport.gate.strangers import REASONS
 from chatd.transport.security_log import REFUSED_LINES, SecurityLog
 from tests import ROOT
 from tests.conftest import LoggedFailures
@@ -113,6 +114,33 @@ def test_no_text_of_a_client_makes_another_line_or_another_field(text: str) -> N
     assert [field.partition("=")[0] for field in fields] == ["addr", "account", "way"]
     assert line.isascii()
     assert line.isprintable()
+
+
+# The documentation --------------------------------------------------------------------------------
+
+
+def reasons() -> set[str]:
+    """Return the words for why somebody was refused, as the source has them."""
+    found = set(REASONS.values())
+    for path in (ROOT / "chatd").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        found |= set(re.findall(r"_refuse\(\s*\"([a-z-]+)\"", source))
+        found |= set(re.findall(r"TurnedAway\([^()]*\"([a-z]+-[a-z-]+)\"\s*\)", source))
+        if path.name in ("server_access.py", "admission.py"):
+            found |= set(re.findall(r"Refused\(\s*\"([a-z-]+)\"", source))
+    return found
+
+
+def test_the_documentation_explains_each_reason_for_a_refusal() -> None:
+    text = (ROOT / "docs" / "operations.rst").read_text(encoding="utf-8")
+    table = text.partition("has one of these reasons:")[2].partition("``contrib/fail2ban``")[0]
+    explained = {
+        word
+        for line in table.splitlines()
+        if line.startswith("``")
+        for word in re.findall("``([a-z-]+)``", line[:28])
+    } - {"why"}
+    assert explained == reasons()
 
 
 # The filter ---------------------------------------------------------------------------------------

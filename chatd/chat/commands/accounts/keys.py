@@ -66,7 +66,7 @@ async def _add(call: Call, text: str) -> None:
     now = await confirm(call, account)
     await claim_key(call.chat, call.session, key, now)
     call.answer(
-        f"{key.fingerprint} waits to be a key of {account.name}: come with it once, and say "
+        f"{key.fingerprint} waits to be a key of {account.name}: connect with it once and say "
         f"/keys accept {account.name}."
     )
 
@@ -117,9 +117,9 @@ COMMANDS = (
         _KEYS,
         "the ssh keys that prove who you are",
         _keys,
-        more="add this, the key with which you came, or add KEY, a line of the .pub file of "
-        "another machine: come from there once and accept it; remove NUMBER, one of the list, and "
-        "the connections that used it end.  If a nick that is not yours says that your key is "
-        "theirs, decline it.  You are asked for your password, if you have one.",
+        more="add this: the key of this connection; add KEY: a line of the .pub file of another "
+        "machine, from which you connect once and say accept NICK; remove NUMBER: a key of the "
+        "list, and the connections that used it end.  decline NICK if an account that is not yours "
+        "waits for your key.  You are asked for your password, if you have one.",
     ),
 )
