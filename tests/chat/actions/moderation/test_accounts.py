@@ -20,6 +20,7 @@ from chatd.chat.limits import (
 )
 from chatd.chat.store import Record
 from chatd.store.memory import MemoryStore
+from tests.chat.records.test_accounts import PUBLIC
 from tests.support.people import Client, Server, User, records, result_of
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
@@ -360,6 +361,20 @@ def test_an_operator_resets_a_forgotten_password(server: Server, op: User) -> No
     shown = last(op)
     assert shown.endswith("op: server reset ada")
     assert password not in shown
+
+
+def test_a_reset_with_the_keys_leaves_no_key_to_be_accepted(server: Server, op: User) -> None:
+    """A thief who had the only key may have added another one, which only he can accept."""
+    registered(server, "ada", ADA).types(f"/keys add {PUBLIC}")
+    account = server.chat.accounts.get("ada")
+    assert account is not None
+    [key] = account.pending
+    server.chat.authentication.make_password = lambda: "a-word-for-once"
+    op.types("/server reset ada keys")
+    thief = server.enters("x", fingerprint=key.fingerprint)
+    thief.types("/keys accept ada")
+    assert last(thief) == "-- Nobody who is named so says that your key is theirs."
+    assert thief.session.person.account is None
 
 
 def test_a_password_that_an_operator_set_ends_by_itself(server: Server, op: User) -> None:
