@@ -262,6 +262,8 @@ def test_an_account_gets_another_nick_with_all_that_is_its(
     op.sees()
     op.types("/server rename ada bob")
     assert last(op) == "-- bob is taken, or looks like a nick that is."
+    op.types("/server rename ada guest7")
+    assert last(op) == "-- guest7 is taken, or looks like a nick that is."
     op.types("/server rename ada grace")
     assert last(op) == "-- The account ada is called grace now; its owner has to come again."
     assert last(ada) == (
