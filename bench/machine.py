@@ -11,6 +11,8 @@ import socket
 import time
 from pathlib import Path
 
+from chatd.transport.gate.admission import RESERVE
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 #: Bits of the id of a process's CPU clock, as clock_getcpuclockid(3) makes it.
@@ -70,15 +72,16 @@ def pin(pid: int, core: int | None) -> None:
 def connections_allowed(wanted: int) -> int:
     """Raise the limit of open files as far as needed; return how many connections it allows.
 
-    Servers that are started later inherit it.
+    Servers that are started later inherit it.  chatd keeps a tenth of what there is for the owners
+    of accounts, and those who connect here are guests.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + _OTHERS
+    needed = wanted + -(-wanted // RESERVE) + _OTHERS
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return wanted
     possible = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
-    return min(wanted, possible - _OTHERS)
+    return min(wanted, (possible - _OTHERS) * RESERVE // (RESERVE + 1))
 
 
 def free_port() -> int:

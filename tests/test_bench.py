@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import resource
 import subprocess
 import sys
 
@@ -12,6 +13,8 @@ from bench.figures import median, percentile, ratio, shown, table
 from bench.load import LINE_BYTES, Measurement, text_of
 from bench.machine import connections_allowed, cpu_seconds, free_port, rss_kib
 from bench.report import Report
+from chatd.transport.gate.admission import Admission
+from chatd.transport.net.descriptors import allowed_connections
 from tests import ROOT
 from tests.support.served import PATIENCE
 
@@ -211,3 +214,17 @@ def test_the_figures_of_this_process_are_read() -> None:
     assert rss_kib(pid) > 1024
     assert connections_allowed(1) == 1
     assert 0 < free_port() < 65536
+
+
+def test_no_more_guests_connect_than_the_server_admits(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = [(1024, 20_000)]
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda which, new: limits.append(new))
+    guests = connections_allowed(60_000)
+    server = Admission(60_000, None)
+    server.fit(allowed_connections(60_000, server))
+    for _ in range(guests):
+        server.enter("192.0.2.1", 0.0)
+    assert not server.is_full()
+    assert 18_000 < guests < 20_000
+    assert connections_allowed(1000) == 1000

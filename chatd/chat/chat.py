@@ -75,7 +75,7 @@ class Chat:
         self.health = store.health
         self.history = History(store)
         self._shouting = options.shouting
-        self.rooms_made = 0
+        self._rooms_made = 0
         self._changing: dict[Room, int] = {}
         self._incarnation = incarnation = environment.incarnation
         self.records = records = Records(store)
@@ -385,10 +385,12 @@ class Chat:
             raise Refused("no-such-room", f"There is no room {name}; /rooms lists them.")
         return room
 
-    def number_of(self, shown: str) -> int:
-        """Return the number of a room by its name as shown; 0 when it no longer exists."""
-        room = self.rooms.get(names.room(shown).key)
-        return room.number if room is not None else 0
+    def is_open(self, text: str) -> bool:
+        """Return whether there is a room with a name that a person typed, seen or not.
+
+        :raises Refused: ``bad-room``.
+        """
+        return names.room(text).key in self.rooms
 
     def may_see(self, actor: Actor, room: Room) -> bool:
         """Whether somebody may know of a room, its members and its topic."""
@@ -501,13 +503,12 @@ class Chat:
         return self.rooms.get(name.key) or self._open_room(name, ident=ident)
 
     def _open_room(self, name: Name, *, permanent: bool = False, ident: str = "") -> Room:
-        self.rooms_made += 1
-        made = self.rooms_made
+        self._rooms_made += 1
         if not ident:
             # The id has to be the same on every server, and that of the lobby after a restart.
             same = permanent or self.peers.is_clustered
-            ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
-        room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
+            ident = name.key if same else f"{name.key}@{self._incarnation}.{self._rooms_made}"
+        room = Room(name, ident, self._rooms_made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
         room.bans.believed = room.mutes.believed = self.believed.at
         self.rooms[name.key] = room

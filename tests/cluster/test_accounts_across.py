@@ -57,7 +57,7 @@ def test_commands_on_other_servers_are_listed_and_ended(cluster: ChatCluster) ->
     cluster.deliver_all()
     assert near.client.closed
     assert again.client.closed
-    assert again.sees()[-1].startswith(f"-- This connection was ended by the key {ADA}")
+    assert again.sees()[-1].startswith(f"-- Another connection of yours, by the key {ADA}")
     assert not ada.client.closed
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterable
 from difflib import get_close_matches
 
 from chatd.chat.actions.messages import say
+from chatd.chat.actions.moderation.room_settings import SETTINGS
 from chatd.chat.chat import Chat
 from chatd.chat.commands import accounts, history, moderating, rooms, server, talking
 from chatd.chat.commands import self as self_commands
@@ -18,6 +19,7 @@ from chatd.chat.commands.accounts import WITH_PASSWORD
 from chatd.chat.commands.command import ArgumentKind, Call, Command
 from chatd.chat.events import Refused
 from chatd.chat.model.entities import Session
+from chatd.chat.model.password_guard import PasswordGuard
 from chatd.chat.text.sanitizing import cut
 
 __all__ = ["COMMANDS", "Command", "receive"]
@@ -63,25 +65,43 @@ def _check_no_command(line: str) -> None:
 _INDENTED = re.compile(
     r"(?:[\s\u00ad\u200b-\u200d\u2060-\u2064\u3164]+/|\s*\uff0f)(?P<name>[^\s/]+)"
 )
+#: A command with a password after a nick, such as Tab puts on an empty line.
+_QUOTED_AFTER_NICK = re.compile(
+    r"^\s*\S+[:,]\s+[/\uff0f](?:login\s+\S+|register|password)\s+\S", re.IGNORECASE
+)
+#: The same in several lines that were pasted, where the passwords may be lines of their own.
+_QUOTED_IN_BLOCK = re.compile(
+    rf"^\s*(?:\S+[:,]\s+)?[/\uff0f]{{1,2}}(?:{'|'.join(WITH_PASSWORD)})(?:\s|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+#: How similar a word is to the name of a command, if it is that rather than a part of another one.
+_IS_TYPO = 0.8
 #: How similar a word is to the name of a command with a password, if it is a typing error.
 _LOOKS_LIKE = 0.75
 
 
 def _check_no_password(session: Session, line: str, now: float) -> None:
-    """Check that a line is not taken for a password, after a command that asks for one.
+    """Check that a line is not taken for a password, and quotes no command that may have one.
 
     :raises Refused: ``held-back``.
     """
+    quotes = _QUOTED_IN_BLOCK if "\n" in line else _QUOTED_AFTER_NICK
+    if session.guard is None and quotes.search(line):
+        session.guard = PasswordGuard((), 0, now)
+        raise Refused(
+            "held-back",
+            "That was not posted, as there may be a password in it; send it again to say it.",
+        )
     if session.guard is not None:
         session.guard.check(line.removeprefix("/"), now)
 
 
 def _run(chat: Chat, session: Session, name: str, words: str, now: float) -> Awaitable[None] | None:
-    command = _find(name)
+    command = _find(name, session)
     return command.run(Call(chat, session, command.name, words, now))
 
 
-def _find(name: str) -> Command:
+def _find(name: str, session: Session) -> Command:
     """Return the command with a name or an alias.
 
     :raises Refused: ``no-such-command``, with a suggestion if there is one.
@@ -89,7 +109,13 @@ def _find(name: str) -> Command:
     command = _BY_NAME.get(name.lower())
     if command is not None:
         return command
-    near = get_close_matches(name.lower()[:40], _BY_NAME, 1)
+    asked = name.lower()[:40]
+    near = [
+        *get_close_matches(asked, _BY_NAME, 1, _IS_TYPO),
+        *(f"room {asked}" for _ in range(asked in SETTINGS)),
+        *(f"server {asked}" for _ in range(asked in server.SUBCOMMANDS and session.operator)),
+        *get_close_matches(asked, _BY_NAME, 1),
+    ]
     hint = f"did you mean /{near[0]}?" if near else "/help lists them."
     raise Refused("no-such-command", f"There is no command /{cut(name, 40)}; {hint}")
 
@@ -108,7 +134,7 @@ def _help(call: Call) -> None:
         rows = [f"{command.usage:{width}}  {command.help}" for command in shown]
         call.list(f"{name.capitalize()}:", rows)
     else:
-        _help_with(call, _find(call.words.removeprefix("/")))
+        _help_with(call, _find(call.words.removeprefix("/"), call.session))
 
 
 def _help_with(call: Call, command: Command) -> None:

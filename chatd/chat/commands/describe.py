@@ -23,6 +23,10 @@ def join_reply(room: Room, person: Person, *, opened: bool) -> str:
     """Return the sentence for a user who has joined a room, or has just ``opened`` it."""
     if opened:
         sentence = f"You opened {room}; it is yours."
+        if person.account is not None and not room.settings.lasting:
+            sentence = (
+                f"You opened {room}; it is yours, but it does not last: /room lasting on says why."
+            )
     else:
         sentence = f"You are in {room}, {company(room, person)}."
     return f"{sentence} {topic(room)}".rstrip()

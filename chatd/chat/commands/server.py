@@ -64,7 +64,7 @@ async def _ban_last(call: Call, target: str, seconds: float, words: str) -> None
 async def _lock(call: Call, first: str, rest: str) -> None:
     lock = await raids.lock(call.chat, call.session, f"{first} {rest}".strip(), call.now)
     ends = "" if lock.until is not None else "; /server unlock lets them in again"
-    call.answer(f"Guests may not enter this server now{lock.rest(call.now)}{ends}.")
+    call.answer(f"Guests may not enter this server{lock.rest(call.now)}{ends}.")
 
 
 async def _unlock(call: Call, _: str, __: str) -> None:
@@ -164,7 +164,7 @@ async def _close(call: Call, name: str, reason: str) -> None:
 
 
 #: The subcommands: the function, the least number of words after the name, and the usage.
-_SUBCOMMANDS: dict[str, tuple[_Run, int, str]] = {
+SUBCOMMANDS: dict[str, tuple[_Run, int, str]] = {
     "ban": (_ban, 1, "TARGET [last TIME] [TIME] [REASON]"),
     "unban": (_unban, 1, "TARGET|last TIME"),
     "bans": (_bans, 0, ""),
@@ -187,9 +187,9 @@ _SUBCOMMANDS: dict[str, tuple[_Run, int, str]] = {
 def _server(call: Call) -> Awaitable[None] | None:
     rules.check_operator(call.session)
     name, _, words = call.words.partition(" ")
-    found = _SUBCOMMANDS.get(name.lower())
+    found = SUBCOMMANDS.get(name.lower())
     if found is None:
-        raise _usage(call, f"{'|'.join(_SUBCOMMANDS)} …")
+        raise _usage(call, f"{'|'.join(SUBCOMMANDS)} …")
     run, least, arguments = found
     first, _, rest = words.strip().partition(" ")
     if len([word for word in (first, rest) if word]) < least:
@@ -209,7 +209,7 @@ COMMANDS = (
         _server,
         least=Role.OPERATOR,
         more="; ".join(
-            f"{name} {arguments}".rstrip() for name, (_, _, arguments) in _SUBCOMMANDS.items()
+            f"{name} {arguments}".rstrip() for name, (_, _, arguments) in SUBCOMMANDS.items()
         )
         + ".  Only a connection that came with an operator's key may do that.",
     ),

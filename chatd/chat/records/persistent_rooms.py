@@ -255,7 +255,10 @@ class PersistentRooms:
         age = now - (person.registered if person.registered is not None else now)
         if age < self._owner_seconds and not person.operator:
             wait = remaining(self._owner_seconds - age)
-            raise Refused("new-account", f"Your account may own rooms that last in {wait}.")
+            raise Refused(
+                "new-account",
+                f"Your account is too new to own rooms that last; try again in {wait}.",
+            )
         if self._owned.get(account, 0) >= PERSISTENT_ROOMS:
             raise Refused(
                 "too-many", f"You have {PERSISTENT_ROOMS} rooms that last; end one first."

@@ -12,7 +12,7 @@ from functools import partial
 
 from chatd.chat.events import Refused
 from chatd.chat.limits import SERVER_BANS
-from chatd.chat.model.bans import Ban, Bans, Identity
+from chatd.chat.model.bans import Ban, Bans, Identity, Kind
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.records.writing import Records
 from chatd.chat.text.durations import rest
@@ -116,11 +116,16 @@ class ServerAccess:
             return
         ban = self.bans.covering(identity, now)
         if ban is not None:
-            raise Refused("banned", f"You are banned from this server {self.bans.rest(ban, now)}.")
+            # The account alone: its owner may come as a guest.
+            is_suspension = ban.target.kind is Kind.ACCOUNT and not ban.also
+            what = (
+                "Your account is suspended" if is_suspension else "You are banned from this server"
+            )
+            raise Refused("banned", f"{what} {self.bans.rest(ban, now)}.")
         lock = self.lock(now)
         if lock is not None and identity.account is None:
             raise Refused(
-                "locked", f"Only users with an account may enter this server now{lock.rest(now)}."
+                "locked", f"Only users with an account may enter this server{lock.rest(now)}."
             )
         invited = self._allowed()
         if invited is not None and identity not in invited:

@@ -194,6 +194,8 @@ def _check_there(path: Path) -> None:
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise StoreError(f"there is no folder {path.parent}") from None
+        if path.name != DATABASE:
+            raise StoreError(f"there is no file {path}") from None
         raise StoreError(f"{path.parent} has no {path.name}: is it kept elsewhere?") from None
     except OSError as error:
         raise StoreError(f"{error.strerror}: {path}") from None

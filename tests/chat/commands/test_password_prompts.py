@@ -121,6 +121,50 @@ def test_a_login_that_is_refused_while_it_asks_lets_no_password_out() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        f"witness: /register {SECRET}",  # a Tab on an empty line puts the nick there
+        f"witness, /password {SECRET}",
+        f"witness: /LOGIN ada {SECRET}",
+        f"//login ada {SECRET}\nhello",  # a paste of several lines
+        f"look:\n  /login ada {SECRET}",
+        f"//nick lola\n/register\n{SECRET}\n{SECRET}",
+        f"look:\n\uff0flogin ada {SECRET}",
+    ],
+)
+def test_a_command_with_a_password_within_a_message_is_held_back_once(line: str) -> None:
+    _, guest, witness = with_ada()
+    guest.sees(), witness.sees(), guest.types(line)
+    assert guest.sees() == [
+        "-- That was not posted, as there may be a password in it; send it again to say it."
+    ]
+    assert witness.sees() == []
+    guest.types(line)
+    assert witness.sees()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["witness: /login ada", "witness: /register", "witness: /help login", "//login ada x", "a\n/x"],
+)
+def test_a_message_about_commands_is_posted_at_once(line: str) -> None:
+    _, guest, witness = with_ada()
+    witness.sees(), guest.types(line)
+    assert witness.sees()
+
+
+@pytest.mark.parametrize("line", ["/keys add this", "/keys add ssh-rsa x", "/keys remove 7"])
+def test_the_password_typed_ahead_for_a_refused_change_of_keys_is_not_posted(line: str) -> None:
+    _, guest, witness = with_ada()
+    asked(guest, "/login ada", SECRET), witness.sees()
+    assert len(asked(guest, line)) == 1
+    assert guest.client.asked == []
+    guest.types(SECRET)
+    assert guest.sees() == [HELD]
+    assert witness.sees() == []
+
+
+@pytest.mark.parametrize(
     ("line", "secrets"),
     [
         ("/register", 2),

@@ -151,7 +151,7 @@ def test_keys_are_listed_added_accepted_and_removed() -> None:
     new = read_key(PUBLIC, 0.0).fingerprint
     ada.types(f"/keys add {PUBLIC}")
     assert ada.sees() == [
-        f"-- {new} waits to be a key of ada: come with it once, and say /keys accept ada."
+        f"-- {new} waits to be a key of ada: connect with it once and say /keys accept ada."
     ]
     ada.types("/keys")
     rows = [

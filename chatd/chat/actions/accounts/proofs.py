@@ -153,9 +153,11 @@ def _claiming(chat: Chat, session: Session, nick: str) -> Account:
     claims = chat.accounts.claiming(own_key(session, 0.0).fingerprint)
     named = [account for account in claims if not nick or account.name.key == fold(nick)]
     if not named:
-        raise Refused("no-such-key", "Nobody who is named so says that your key is theirs.")
+        raise Refused("no-such-key", "No such account is waiting for your key.")
     if len(named) > 1:
-        raise Refused("which-account", "More than one says so; name the one that you mean.")
+        raise Refused(
+            "which-account", "Several accounts are waiting for your key; name one of them."
+        )
     return named[0]
 
 

@@ -107,7 +107,10 @@ def end_sessions(chat: Chat, by: Person, call: EndSessions, spare: Session | Non
 
 def end_others(chat: Chat, session: Session, now: float) -> int:
     """End all connections of a session's user but this one; return how many there were."""
-    person, sentence = session.person, f"This connection was ended {origin_of(session)}."
+    person, sentence = (
+        session.person,
+        f"Another connection of yours, {origin_of(session)}, has ended this one.",
+    )
     if person.account is None:
         others = [each for each in person.sessions if each is not session]
         for each in others:
@@ -123,7 +126,7 @@ def end_named(chat: Chat, session: Session, name: str, now: float) -> None:
 
     :raises Refused: ``no-such-session``, ``yourself``.
     """
-    sentence = f"This connection was ended {origin_of(session)}."
+    sentence = f"Another connection of yours, {origin_of(session)}, has ended this one."
     for each in session.person.sessions:
         if name.isascii() and name.isdigit() and each.number == int(name[:9]):
             if each is session:

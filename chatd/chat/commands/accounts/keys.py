@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 
 from chatd.chat.actions.accounts.proofs import (
@@ -13,7 +14,7 @@ from chatd.chat.actions.accounts.proofs import (
     own_key,
     remove_key,
 )
-from chatd.chat.commands.accounts.prompts import confirm
+from chatd.chat.commands.accounts.prompts import confirm, typed_ahead
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused
 from chatd.chat.records.accounts import Account, Key, key_to_remove, read_key
@@ -42,28 +43,38 @@ async def _keys(call: Call) -> None:
             raise Refused("usage", f"How to use it: /{call.name} {_ALL}")
 
 
+def _password_typed_ahead(call: Call, account: Account) -> AbstractContextManager[None]:
+    """Hold back the password of an account that has one, if a change is refused before it asks."""
+    return typed_ahead(call, 1) if account.has_password else nullcontext()
+
+
 async def _add_this(call: Call) -> None:
-    account, key = account_of(call.chat, call.session), own_key(call.session, call.now)
-    call.chat.accounts.check_new_key(account, key.fingerprint)
+    account = account_of(call.chat, call.session)
+    with _password_typed_ahead(call, account):
+        key = own_key(call.session, call.now)
+        call.chat.accounts.check_new_key(account, key.fingerprint)
     now = await confirm(call, account)
     key = await add_own_key(call.chat, call.session, now)
     call.answer(f"{key.fingerprint} is a key of {account.name} now.")
 
 
 async def _add(call: Call, text: str) -> None:
-    account, key = account_of(call.chat, call.session), read_key(text, call.now)
-    call.chat.accounts.check_claim(account, key.fingerprint)
+    account = account_of(call.chat, call.session)
+    with _password_typed_ahead(call, account):
+        key = read_key(text, call.now)
+        call.chat.accounts.check_claim(account, key.fingerprint)
     now = await confirm(call, account)
     await claim_key(call.chat, call.session, key, now)
     call.answer(
-        f"{key.fingerprint} waits to be a key of {account.name}: come with it once, and say "
+        f"{key.fingerprint} waits to be a key of {account.name}: connect with it once and say "
         f"/keys accept {account.name}."
     )
 
 
 async def _remove(call: Call, number: int) -> None:
     account = account_of(call.chat, call.session)
-    key = key_to_remove(account, number)
+    with _password_typed_ahead(call, account):
+        key = key_to_remove(account, number)
     now = await confirm(call, account)
     account = account_of(call.chat, call.session)
     if number > len(account.listed) or account.listed[number - 1] != key:
@@ -106,9 +117,9 @@ COMMANDS = (
         _KEYS,
         "the ssh keys that prove who you are",
         _keys,
-        more="add this, the key with which you came, or add KEY, a line of the .pub file of "
-        "another machine: come from there once and accept it; remove NUMBER, one of the list, and "
-        "the connections that used it end.  If a nick that is not yours says that your key is "
-        "theirs, decline it.  You are asked for your password, if you have one.",
+        more="add this: the key of this connection; add KEY: a line of the .pub file of another "
+        "machine, from which you connect once and say accept NICK; remove NUMBER: a key of the "
+        "list, and the connections that used it end.  decline NICK if an account that is not yours "
+        "waits for your key.  You are asked for your password, if you have one.",
     ),
 )

@@ -88,14 +88,14 @@ COMMANDS = (
     Command(
         "login",
         _LOGIN,
-        "be who you are, by your password",
+        "log in to your account with its password",
         _login,
         more="You are asked for the password unless you give it, three times at most.",
     ),
     Command(
         "password",
         "[NEW|off]",
-        "have another password, or none",
+        "change your password, or remove it",
         _password,
         more="You are asked for the current one, if there is one, and for the new one unless you "
         "give it; your other connections are ended.  off needs an ssh key that proves you.  An "

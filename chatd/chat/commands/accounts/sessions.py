@@ -31,7 +31,7 @@ COMMANDS = (
         _SESSIONS,
         "where you are connected; end a connection",
         _sessions,
-        more="end NUMBER ends that one, end others all but this; commands such as ssh tail are "
-        "listed, and ended, by their nicks.",
+        more="end NUMBER ends that one, end others all but this one; a command such as ssh tail is "
+        "listed, and ended, by its nick.",
     ),
 )

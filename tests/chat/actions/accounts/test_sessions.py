@@ -314,7 +314,7 @@ def test_a_key_that_somebody_else_added_changes_nothing_for_its_holder() -> None
     assert "-- Your key is not waiting to be one of mallory any more." in bob.sees()
     assert any("was declined by its holder" in line for line in mallory.sees())
     bob.types("/keys decline mallory")
-    assert bob.sees()[-1] == "-- Nobody who is named so says that your key is theirs."
+    assert bob.sees()[-1] == "-- No such account is waiting for your key."
     assert server.chat.accounts.claiming(fingerprint) == []
 
 
@@ -330,7 +330,7 @@ def test_many_who_claim_one_key_are_counted() -> None:
         "m4ry, or else /keys decline m4ry."
     ]
     bob.types("/keys accept")
-    assert bob.sees() == ["-- More than one says so; name the one that you mean."]
+    assert bob.sees() == ["-- Several accounts are waiting for your key; name one of them."]
     bob.types("/keys accept m0ry")
     assert bob.session.person.account == "m0ry"
 
@@ -379,7 +379,10 @@ def test_connections_are_listed_with_proof_and_address_and_ended() -> None:
     assert ada.sees() == ["-- Connection 2 is ended.", "-- Connection ada2 is ended."]
     assert phone.client.closed
     assert tail.client.closed
-    assert phone.sees()[-1] == f"-- This connection was ended by the key {ADA}, from 192.0.2.1."
+    assert (
+        phone.sees()[-1]
+        == f"-- Another connection of yours, by the key {ADA}, from 192.0.2.1, has ended this one."
+    )
     third = server.enters("x", fingerprint=ADA)
     ada.types("/sessions"), ada.types("/sessions end others"), ada.types("/sessions end others")
     assert ada.sees()[1:] == [

@@ -89,9 +89,14 @@ def test_a_new_account_owns_no_persistent_room(store: MemoryStore) -> None:
     ada = registered(server, "ada", ADA)
     ada.types("/join attic")
     assert not server.chat.rooms["attic"].settings.lasting
+    assert last(ada) == (
+        "-- You opened attic; it is yours, but it does not last: /room lasting on says why."
+    )
     server.now += 60
     ada.types("/room lasting on")
-    assert last(ada) == "-- Your account may own rooms that last in 59 minutes."
+    assert (
+        last(ada) == "-- Your account is too new to own rooms that last; try again in 59 minutes."
+    )
     server.now += ROOM_OWNER_SECONDS - 60
     ada.types("/room lasting on")
     assert server.chat.rooms["attic"].settings.lasting
@@ -236,7 +241,7 @@ def test_a_suspended_account_may_not_be_used(server: Server, op: User) -> None:
     op.types("/server suspend ada 2h stolen?")
     assert last(op) == "-- The account ada is suspended for 2 hours."
     assert last(ada) == "-- You were banned from this server for 2 hours by op (stolen?)."
-    with pytest.raises(Refused, match="You are banned"):
+    with pytest.raises(Refused, match="Your account is suspended for another 2 hours"):
         server.enters("ada", fingerprint=ADA)
     op.types("/server accounts"), op.types("/server suspend ada")
     assert op.sees()[-2:] == [

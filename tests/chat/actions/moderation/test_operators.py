@@ -120,7 +120,9 @@ def test_a_server_ban_covers_an_account_a_key_an_address_or_a_nick(
     bob.types("/register"), bob.leaves()
     op.types(f"/server ban {target}")
     assert "covers" in last(op)
-    assert refusal(server, nick, **known) == "You are banned from this server for good."
+    is_account = target in ("account:bob", "bob")
+    what = "Your account is suspended" if is_account else "You are banned from this server"
+    assert refusal(server, nick, **known) == f"{what} for good."
     server.enters("dee", address="203.0.113.2")
 
 

@@ -53,13 +53,15 @@ def test_a_locked_server_lets_only_accounts_and_operators_in(
     ada.leaves()
     op.sees()
     op.types("/server lock 10m raid")
-    assert last(op) == "-- Guests may not enter this server now for another 10 minutes (raid)."
-    sentence = "Only users with an account may enter this server now for another 9 minutes (raid)."
+    assert last(op) == "-- Guests may not enter this server for another 10 minutes (raid)."
+    sentence = "Only users with an account may enter this server for another 9 minutes (raid)."
     server.now += 60
     for key in (None, CY):
         with pytest.raises(Refused) as refused:
             server.enters("cy", fingerprint=key)
         assert (refused.value.code, refused.value.sentence) == ("locked", sentence)
+    op.types("/unlock")
+    assert last(op) == "-- There is no command /unlock; did you mean /server unlock?"
     guest.types("I am here already")
     assert last(op) == "guest: I am here already"
     assert registered(server, "ada", ADA).nick == "ada"
@@ -83,7 +85,7 @@ def test_a_lock_without_a_time_holds_until_it_is_lifted(
     op.types("/server unlock")
     assert last(op) == "-- This server is not locked."
     op.types("/server lock")
-    assert last(op) == "-- Guests may not enter this server now; /server unlock lets them in again."
+    assert last(op) == "-- Guests may not enter this server; /server unlock lets them in again."
     assert last(root) == "-- op locked this server for guests."
     server.now += 10 * 86400
     with pytest.raises(Refused):
