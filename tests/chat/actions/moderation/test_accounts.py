@@ -380,7 +380,7 @@ def test_a_reset_with_the_keys_leaves_no_key_to_be_accepted(server: Server, op: 
     op.types("/server reset ada keys")
     thief = server.enters("x", fingerprint=key.fingerprint)
     thief.types("/keys accept ada")
-    assert last(thief) == "-- Nobody who is named so says that your key is theirs."
+    assert last(thief) == "-- No such account is waiting for your key."
     assert thief.session.person.account is None
 
 

@@ -128,7 +128,7 @@ def test_bans_of_an_account_follow_it_to_another_nick(
     guest = server.enters("guest", address=ELSEWHERE)
     guest.types(f"/login rob {SECRET}")
     assert guest.session.person.account is None
-    assert "You are banned from this server for good (stolen)" in guest.sees()[-1]
+    assert "Your account is suspended for good (stolen)" in guest.sees()[-1]
     op.sees(), op.types("/server unsuspend rob")
     assert op.sees() == ["-- The account rob may be used again."]
     guest.types(f"/login rob {SECRET}")
