@@ -137,7 +137,7 @@ class Chat:
             self.lobby,
             self.rooms,
             self.open_room,
-            peers.room_changed,
+            self._room_undone,
             options.room_owner_seconds,
         )
 
@@ -551,6 +551,18 @@ class Chat:
         successor = rules.successor(room)
         if successor is not None:
             self.give_role(successor, room, Role.OWNER, None, now)
+
+    def _room_undone(self, room: Room) -> None:
+        """Give members the roles that a room has for their accounts, after a change was undone.
+
+        Somebody may have joined meanwhile, with the role that was not stored.
+        """
+        if room.settings.lasting:
+            for person, member in room.members.items():
+                if person.account is not None and not person.server:
+                    member.role = room.roles.get(person.account, Role.MEMBER)
+                    self.peers.person_changed(person)
+        self.peers.room_changed(room)
 
     def room_closed(self, room: Room) -> None:
         """Let nothing refer to a room that is gone."""

@@ -85,6 +85,17 @@ class Entrance:
         """Whether the owner of an account, by its folded nick, is on this server."""
         return account in self._owners
 
+    def proof_of(self, account: str, fingerprint: str | None) -> str:
+        """Return what proves an account (folded nick) for a user who has: their key, else the
+        password.
+
+        It is another text when that holds no more.
+        """
+        by_key, named = self._accounts.of_key(fingerprint), self._accounts.get(account)
+        if by_key is not None and by_key is named:
+            return f"key {fingerprint}"
+        return f"password {named.password}" if named is not None else ""
+
     async def fetch_owner(self, account: Account, relay_to: RelayTo | None) -> str:
         """Fetch the owner of an account from another server where they have lost their connection.
 

@@ -359,12 +359,15 @@ class Accounts:
     ) -> Account:
         """Set the hash of a password that an operator has chosen, and maybe drop all keys.
 
+        Pending ones are dropped as well then: one may be a thief's, who need only accept it.
+
         ``change`` tells the owner of it.
 
         :raises Refused: ``not-kept``.
         """
-        keys = () if without_keys else account.keys
-        after = replace(account, password=password, password_until=until, keys=keys)
+        after = replace(account, password=password, password_until=until)
+        if without_keys:
+            after = replace(after, keys=(), pending=())
         return await self._change(account, after.noted(change))
 
     def check_unowned(self, name: Name) -> None:

@@ -41,12 +41,14 @@ class _Change:
 class _Writing:
     """The writes of one record that are in progress; the ``newest`` decides what memory has.
 
-    ``kept`` is the value to which memory returns if that one fails.
+    ``kept`` is the value to which memory returns if that one fails; ``is_overwritten`` says that
+    memory has it already, as another server has stored it meanwhile.
     """
 
     kept: str | None
     count: int = 0
     newest: int = 0
+    is_overwritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Records:
             return
         writing = self._writing.get((kind, key))
         if writing is not None:
-            writing.kept = value
+            writing.kept, writing.is_overwritten = value, True
         self._apply[kind](key, value)
 
     async def keep(self, change: Callable[[], Result]) -> Result:
@@ -154,6 +156,7 @@ class Records:
             writing = self._writing.setdefault(record, _Writing(change.before))
             writing.count += 1
             writing.newest = number
+            writing.is_overwritten = False
         stored = False
         try:
             await self._store.put_all(_in_safe_order(changes))
@@ -168,14 +171,16 @@ class Records:
         self, record: tuple[str, str], change: _Change, number: int, *, stored: bool
     ) -> None:
         writing = self._writing[record]
+        kind, key = record
         writing.count -= 1
         if not writing.count:
             del self._writing[record]
         if stored:
             writing.kept = change.value
             self._owed.pop(record, None)
+            if writing.is_overwritten and writing.newest == number:
+                self._apply[kind](key, change.value)  # that one came after the other server's
         elif writing.newest == number:
-            kind, key = record
             self._undo[kind](key, writing.kept)
 
     def ban_changed(

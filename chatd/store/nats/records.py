@@ -29,9 +29,8 @@ GIVE_UP_SECONDS = 20.0
 ABANDONED = 2000
 _ALL = "$KV.records.*.*"
 #: Kinds with last-write-wins semantics, whatever the writer has read: preferences of an account,
-#: its offline messages, and records that are written once and dropped by the first server that
-#: finds them expired.
-LAST_WINS = frozenset({"profile", "mail", "audit"})
+#: and records that are written once and dropped by the first server that finds them expired.
+LAST_WINS = frozenset({"profile", "audit"})
 #: Headers of a deletion, which stays for a day, so that every server can receive it.
 _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 
@@ -138,9 +137,17 @@ class Records:
                 done.pop()
             else:
                 self._context.bridge.call_main(partial(outcome.resolve, None))
+                for record in records:  # another server may have replaced one since
+                    if self._known(*record[:2])[1] != record.value:
+                        self._tell(record.kind, record.key)
                 return
             await self._put_back(done)
             self._context.bridge.call_main(partial(outcome.fail, error))
+
+    def _tell(self, kind: str, key: str) -> None:
+        """Tell the chat what a record is now."""
+        changed, value = self._context.observer.record_changed, self._known(kind, key)[1]
+        self._context.bridge.call_main(partial(changed, kind, key, value))
 
     async def _put_back(self, done: Sequence[_Done]) -> None:
         """Return records to the values that they had, unless another server has changed them."""
@@ -189,9 +196,7 @@ class Records:
                     known = (message.seq, _value(message))
                     with suppress(WrongSequenceError):
                         await self._put(put.before, known, self._new_id())
-                    changed = self._context.observer.record_changed
-                    value = self._known(kind, key)[1]
-                    self._context.bridge.call_main(partial(changed, kind, key, value))
+                    self._tell(kind, key)
                     return
             except TimeoutError:
                 continue

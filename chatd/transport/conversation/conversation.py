@@ -263,6 +263,7 @@ class Conversation:
                 open_stream=relay.open,
                 clock=self._host.clock,
                 delay=lambda: relay.rank * STAGGER_SECONDS,
+                proof_of=self._host.chat.entrance.proof_of,
             )
             visitor, entered = self._handover.visitor, self._handover.entered
         self._do(self._enter(visitor, entered))

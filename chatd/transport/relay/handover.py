@@ -89,7 +89,9 @@ class Handover:
     """Hands one conversation over, any number of times.
 
     ``delay`` returns the seconds by which its return is staggered among the servers; ``entered`` is
-    called whenever its user has entered here.
+    called whenever its user has entered here.  ``proof_of`` returns what proves an account for a
+    user with a key: if that is another one when the connection returns, as the key was removed
+    while the other server was gone, its user is a guest here.
     """
 
     __slots__ = (
@@ -100,6 +102,8 @@ class Handover:
         "_handed",
         "_is_relayed",
         "_open_stream",
+        "_proof",
+        "_proof_of",
         "_visitor",
     )
 
@@ -112,6 +116,7 @@ class Handover:
         open_stream: Open,
         clock: IReactorTime,
         delay: Callable[[], float],
+        proof_of: Callable[[str, str | None], str],
     ) -> None:
         self._handed = handed
         self._visitor = visitor
@@ -119,6 +124,8 @@ class Handover:
         self._open_stream = open_stream
         self._clock = clock
         self._delay = delay
+        self._proof_of = proof_of
+        self._proof = ""
         self._back = False
         self._is_relayed = False  # or is about to be
 
@@ -150,6 +157,7 @@ class Handover:
             stream.give_up()
             return True
         self._visitor = visitor
+        self._proof = self._proof_of(account, visitor.fingerprint)
         self._run_edge(stream)
         return True
 
@@ -195,6 +203,9 @@ class Handover:
         self._handed.close()
 
     def _begin(self) -> None:
+        visitor = self._visitor
+        if self._proof_of(visitor.account, visitor.fingerprint) != self._proof:
+            self._visitor = replace(visitor, account="")
         if not self._handed.lost:
             self._handed.begin(self.visitor, self.entered)
 

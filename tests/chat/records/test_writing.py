@@ -114,6 +114,21 @@ def test_another_servers_change_meanwhile_is_what_a_failure_returns_to() -> None
     assert notes.texts == {"a": "theirs"}
 
 
+def test_a_change_that_is_stored_after_another_servers_is_what_memory_has() -> None:
+    notes = Notes()
+    change = notes.begins(a="mine")
+    notes.records.apply_change("note", "a", "theirs")
+    assert notes.texts == {"a": "theirs"}
+    notes.ends(change)
+    assert notes.texts == {"a": "mine"} == records(notes.store, "note")
+    first, second = notes.begins(a="one"), notes.begins(a="two")
+    notes.records.apply_change("note", "a", "theirs")
+    notes.ends(first)
+    assert notes.texts == {"a": "theirs"}, "the second is still to be stored"
+    notes.ends(second)
+    assert notes.texts == {"a": "two"} == records(notes.store, "note")
+
+
 def test_a_refusal_within_a_change_undoes_what_came_before_it() -> None:
     notes = Notes()
 

@@ -342,6 +342,24 @@ def test_the_last_write_of_a_profile_wins(make_node: MakeNode) -> None:
         wait_for(outcome)
 
 
+def test_a_message_for_somebody_who_is_away_is_not_overwritten(make_node: MakeNode) -> None:
+    """Two servers add one each at the same moment: of these one is refused, and can be repeated."""
+    one, other = make_node(), make_node()
+    wait_for(one.store.put_all([Record("mail", "ada", "[0]")]))
+    other.run_until(lambda: other.record_changes == [("mail", "ada", "[0]")])
+    with one.paused(), other.paused():
+        outcomes = [
+            one.store.put_all([Record("mail", "ada", "[0, 1]")]),
+            other.store.put_all([Record("mail", "ada", "[0, 2]")]),
+        ]
+    stored = 0
+    for outcome in outcomes:
+        with suppress(NotStoredError):
+            wait_for(outcome)
+            stored += 1
+    assert stored == 1
+
+
 def test_servers_receive_each_others_messages_and_not_their_own(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     end = time.monotonic() + PATIENCE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -320,6 +321,39 @@ def test_a_relayed_netcat_goes_on_here_when_the_other_server_dies(cluster: Serve
     cluster.run_for(8)
     assert cluster.receives(netcat) == [f"-- {GONE}", "-- Welcome back, ann."]
     assert cluster.receives(bob)[-1] == "ann: hello?"
+
+
+def test_a_relayed_login_is_worth_nothing_here_if_the_password_was_changed_meanwhile(
+    cluster: ServerCluster,
+) -> None:
+    """An operator resets it while the server that ran the thief's connection is dead."""
+    ann(cluster, "swordfish")
+    netcat = cluster.netcat(1)
+    log_in(cluster, netcat)
+    cluster.crash(0)
+    accounts = cluster.servers[1].chat.accounts
+    account = accounts.get("ann")
+    assert account is not None
+    accounts.apply_change("ann", replace(account, password="another").encoded())
+    cluster.run_for(8)
+    assert not any("Welcome back" in line for line in cluster.receives(netcat))
+    netcat.sends(b"/keys\n")
+    assert cluster.receives(netcat)[-1].startswith("-- You have no account")
+
+
+def test_a_relayed_key_is_worth_nothing_here_if_it_was_removed_meanwhile(
+    cluster: ServerCluster,
+) -> None:
+    ann(cluster, "swordfish")
+    there = cluster.ssh_client(1)
+    cluster.crash(0)
+    accounts = cluster.servers[1].chat.accounts
+    account = accounts.get("ann")
+    assert account is not None
+    accounts.apply_change("ann", replace(account, keys=()).encoded())
+    cluster.run_for(8)
+    cluster.says(there, "/keys\r")
+    assert "-- You have no account; /register makes your nick your own." in cluster.sees(there)
 
 
 def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection(

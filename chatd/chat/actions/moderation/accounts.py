@@ -22,7 +22,7 @@ from chatd.chat.model.entities import Actor, Person, Room
 from chatd.chat.peers import Disconnect
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.durations import split_duration, term
-from chatd.chat.text.names import Name, fold
+from chatd.chat.text.names import GUEST, Name, fold
 from chatd.chat.text.sanitizing import cut
 
 
@@ -173,6 +173,8 @@ async def rename(chat: Chat, by: Actor, account: Account, name: Name, now: float
     :raises Refused: ``nick-taken``, ``not-kept``.
     """
     old, new = account.name.key, name.key
+    if new.startswith(GUEST):
+        raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
     if old != new:
         holder = chat.people.get(new)
         if holder is not None and holder.account != old:

@@ -20,6 +20,7 @@ from chatd.chat.limits import (
 )
 from chatd.chat.store import Record
 from chatd.store.memory import MemoryStore
+from tests.chat.records.test_accounts import PUBLIC
 from tests.support.people import Client, Server, User, records, result_of
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
@@ -266,6 +267,8 @@ def test_an_account_gets_another_nick_with_all_that_is_its(
     op.sees()
     op.types("/server rename ada bob")
     assert last(op) == "-- bob is taken, or looks like a nick that is."
+    op.types("/server rename ada guest7")
+    assert last(op) == "-- guest7 is taken, or looks like a nick that is."
     op.types("/server rename ada grace")
     assert last(op) == "-- The account ada is called grace now; its owner has to come again."
     assert last(ada) == (
@@ -365,6 +368,20 @@ def test_an_operator_resets_a_forgotten_password(server: Server, op: User) -> No
     shown = last(op)
     assert shown.endswith("op: server reset ada")
     assert password not in shown
+
+
+def test_a_reset_with_the_keys_leaves_no_key_to_be_accepted(server: Server, op: User) -> None:
+    """A thief who had the only key may have added another one, which only he can accept."""
+    registered(server, "ada", ADA).types(f"/keys add {PUBLIC}")
+    account = server.chat.accounts.get("ada")
+    assert account is not None
+    [key] = account.pending
+    server.chat.authentication.make_password = lambda: "a-word-for-once"
+    op.types("/server reset ada keys")
+    thief = server.enters("x", fingerprint=key.fingerprint)
+    thief.types("/keys accept ada")
+    assert last(thief) == "-- No such account is waiting for your key."
+    assert thief.session.person.account is None
 
 
 def test_a_password_that_an_operator_set_ends_by_itself(server: Server, op: User) -> None:

@@ -128,7 +128,7 @@ def test_bans_of_an_account_follow_it_to_another_nick(
     guest = server.enters("guest", address=ELSEWHERE)
     guest.types(f"/login rob {SECRET}")
     assert guest.session.person.account is None
-    assert "You are banned from this server for good (stolen)" in guest.sees()[-1]
+    assert "Your account is suspended for good (stolen)" in guest.sees()[-1]
     op.sees(), op.types("/server unsuspend rob")
     assert op.sees() == ["-- The account rob may be used again."]
     guest.types(f"/login rob {SECRET}")
@@ -208,3 +208,25 @@ def test_a_room_that_is_left_while_it_is_made_lasting_or_not_is_as_it_is_stored(
         finished(steps)
     assert ("attic" in server.chat.rooms) is (lasting is fails)
     assert ("attic" in records(store, "room")) is (lasting is fails)
+
+
+@pytest.mark.parametrize("command", ["op", "deop"])
+def test_who_joins_while_a_role_is_stored_in_vain_has_the_one_of_before(
+    server: Server, store: SlowStore, command: str
+) -> None:
+    ada = owner(server, lasting=True)
+    bob = server.enters("bob", fingerprint="SHA256:bob")
+    bob.types("/register"), bob.types("/join attic")
+    if command == "deop":
+        ada.types("/op bob")
+    room = server.chat.rooms["attic"]
+    before = room.members[bob.session.person].role
+    awaited = receive(server.chat, ada.session, f"/{command} bob", server.now)
+    assert awaited is not None
+    store.is_slow = store.fails = True
+    steps = started(awaited)
+    store.is_slow = False
+    bob.types("/leave attic"), bob.types("/join attic")
+    with pytest.raises(Refused):
+        finished(steps)
+    assert room.members[bob.session.person].role is before
