@@ -74,6 +74,9 @@ class UnlimitedClient:
         """Answer nothing: no user is here."""
         return "", 0.0
 
+    def abort(self) -> None:
+        """Do nothing: the connection stays."""
+
     def close(self) -> None:
         """Do nothing: nothing has to be closed."""
 

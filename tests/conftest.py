@@ -149,6 +149,12 @@ def three_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
     yield from running(Path(tmp_path_factory.mktemp("nats3")), servers=3)
 
 
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the first JSON clients have all their objects without the pauses between them."""
+    monkeypatch.setattr("chatd.transport.json.WRITE_SECONDS", 0.0)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Say in how many processes the tests run: they wait more than they work."""
     return min(8, 2 * (os.cpu_count() or 1))

@@ -8,7 +8,7 @@ come from the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from secrets import token_urlsafe
@@ -75,7 +75,8 @@ class Chat:
         self.health = store.health
         self.history = History(store)
         self._shouting = options.shouting
-        self.rooms_made = 0
+        self._rooms_made = 0
+        self._changing: dict[Room, int] = {}
         self._incarnation = incarnation = environment.incarnation
         self.records = records = Records(store)
         self.accounts = Accounts(records)
@@ -163,13 +164,13 @@ class Chat:
         )
         account = session.person.account
         self._check_key(session, now)
+        self.accounts.note_use(session.person.effective_account, now)
         self.peers.person_changed(session.person)
         if session.person.effective_account is None and len(session.person.sessions) == 1:
             opened = self.opened if self.opened is not None else now
             self.alerts.guest_came(visitor.address, opened, now)
         if account is not None:
             self.authentication.owner_logged_in(account, visitor.address)
-            self.accounts.note_use(account, now)
             if listens:  # at the end of the turn, so that it comes after the greeting
                 self._schedule(lambda: self.offline.deliver(account, session))
                 self.owner_logged_in(session, account, now, resumed=session.focus is not None)
@@ -384,10 +385,12 @@ class Chat:
             raise Refused("no-such-room", f"There is no room {name}; /rooms lists them.")
         return room
 
-    def number_of(self, shown: str) -> int:
-        """Return the number of a room by its name as shown; 0 when it no longer exists."""
-        room = self.rooms.get(names.room(shown).key)
-        return room.number if room is not None else 0
+    def is_open(self, text: str) -> bool:
+        """Return whether there is a room with a name that a person typed, seen or not.
+
+        :raises Refused: ``bad-room``.
+        """
+        return names.room(text).key in self.rooms
 
     def may_see(self, actor: Actor, room: Room) -> bool:
         """Whether somebody may know of a room, its members and its topic."""
@@ -455,6 +458,30 @@ class Chat:
         self.peers.room_changed(room)
         return room
 
+    async def change_persistence(
+        self, room: Room, change: Callable[[], object], now: float
+    ) -> None:
+        """Change whether a room is persistent; it is not closed before that is stored, or failed.
+
+        Its last member may leave meanwhile, so the caller calls `after_leaving` later; that is done
+        when it fails.
+
+        :raises Refused: as `chatd.chat.records.writing.Records.keep`.
+        """
+        self._changing[room] = self._changing.get(room, 0) + 1
+        try:
+            await self.records.keep(change)
+        except Refused:
+            self._changed(room)
+            self.after_leaving(room, now)
+            raise
+        self._changed(room)
+
+    def _changed(self, room: Room) -> None:
+        self._changing[room] -= 1
+        if not self._changing[room]:
+            del self._changing[room]
+
     def part(self, person: Person, room: Room, reason: str, now: float) -> None:
         """Let a person leave a room at their own request.
 
@@ -476,13 +503,12 @@ class Chat:
         return self.rooms.get(name.key) or self._open_room(name, ident=ident)
 
     def _open_room(self, name: Name, *, permanent: bool = False, ident: str = "") -> Room:
-        self.rooms_made += 1
-        made = self.rooms_made
+        self._rooms_made += 1
         if not ident:
             # The id has to be the same on every server, and that of the lobby after a restart.
             same = permanent or self.peers.is_clustered
-            ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
-        room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
+            ident = name.key if same else f"{name.key}@{self._incarnation}.{self._rooms_made}"
+        room = Room(name, ident, self._rooms_made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
         room.bans.believed = room.mutes.believed = self.believed.at
         self.rooms[name.key] = room
@@ -513,7 +539,9 @@ class Chat:
     def after_leaving(self, room: Room, now: float) -> None:
         """Close a room whose last member has left; choose a new owner if the owner has left."""
         self.posting.follow(room)
-        if not (room.members or room.is_persistent):
+        if self.rooms.get(room.name.key) is not room:  # it has been closed already
+            return
+        if not (room.members or room.is_persistent or room in self._changing):
             self.rooms.pop(room.name.key, None)
             self.room_closed(room)
             self.peers.room_changed(room, closed=True)

@@ -84,6 +84,9 @@ PASSWORD_BYTES = 256
 LOGIN_TRIES = 3
 #: How often a prompt asks for a password before the command is given up, as sudo and ssh do.
 PASSWORD_PROMPTS = 3
+#: Passwords that a session has tried in vain, and that are not posted there any more: those of some
+#: commands, as somebody tries who has forgotten which it is.
+GUARDED_PASSWORDS = 16
 #: Lines that are held back after a command that asks for passwords was refused, as they may have
 #: been typed for its prompts; and for how many seconds: as long as lines of one paste take to
 #: arrive, and, after wrong passwords, as long as a user may not notice that nothing asks any more.
@@ -193,6 +196,10 @@ FLUSH_EVENTS = 500
 #: Members that are sent something in one turn of the reactor.  The others follow in later turns, so
 #: that input is read in between.  500 sends take some 2 ms.
 SLICE = 500
+#: What rendering costs beside it, as a number of sends: an event, and characters of its text that
+#: take as long as one send.  A room may have members with a hundred styles.
+RENDERED_EVENT = 5
+RENDERED_CHARACTERS = 100
 
 #: Bytes that one member is handed at a time; about what a send buffer of the kernel holds.
 CHUNK_BYTES = 64 * 1024
@@ -200,6 +207,11 @@ CHUNK_BYTES = 64 * 1024
 #: Bytes for one user alone (answers, private messages) that are pending while their connection
 #: takes nothing.  Further private messages are refused to their senders.
 PERSONAL_BYTES = 64 * 1024
+
+#: Bytes that all connections together may have pending beyond that; of those with the most, as many
+#: are then ended as it takes.  One answer, such as much history, may have a megabyte, and somebody
+#: who asks for it on hundreds of connections and reads nothing wants to use up the memory.
+UNREAD_BYTES = 64 * 1024 * 1024
 
 #: Events of a room that the memory store keeps for /history.
 HISTORY_EVENTS = 500

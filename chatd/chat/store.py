@@ -156,6 +156,8 @@ class Store(Protocol):
     def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
         """Store records, replacing those with their keys: all of them, or none.
 
+        A store without transactions puts them in this order, one after the other: when the process
+        is killed meanwhile, the first ones are stored.
         Writing begins immediately.  The chat calls this and `put_quietly` in
         `chatd.chat.records.writing` alone.
 

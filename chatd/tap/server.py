@@ -46,7 +46,7 @@ from chatd.transport.net.descriptors import allowed_connections
 from chatd.transport.net.listening import Listening
 from chatd.transport.net.turns import Turns
 from chatd.transport.relay.streams import Streams
-from chatd.transport.security_log import report
+from chatd.transport.security_log import SecurityLog
 from chatd.transport.services.clock_watch import ClockWatch
 from chatd.transport.services.disk_watch import DiskWatch
 from chatd.transport.services.garbage import GarbageCollection
@@ -56,6 +56,7 @@ from chatd.transport.services.reactor import ReactorThread
 from chatd.transport.services.shutdown import Shutdown
 from chatd.transport.services.store import StoreService
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
+from chatd.transport.services.unread_output import UnreadOutput
 from chatd.transport.services.unused_accounts import UnusedAccounts
 from chatd.transport.tcd import JoinIds
 from chatd.transport.ways import AUTO, ways_in
@@ -126,6 +127,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     UnusedAccounts(chat, clock, time.time).setServiceParent(server)
     ClockWatch(chat, clock, time.time).setServiceParent(server)
     DiskWatch(chat, clock).setServiceParent(server)
+    UnreadOutput(chat, clock).setServiceParent(server)
     abandon = partial(end_at_once, options)
     Shutdown(chat, store, clock, time.time, cluster, abandon).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
@@ -154,7 +156,7 @@ def _chat(
         incarnation=secrets.token_hex(8),
         make_token=_token,
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
-        report=report,
+        report=SecurityLog(clock).report,
         believed=believed,
     )
     chosen = ChatOptions(

@@ -6,7 +6,6 @@ requests and are answered.  "sender" is checked, not trusted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -33,18 +32,23 @@ from chatd.transport.conversation.connection import ProgramProtocol
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.program import ProgramConversation
 from chatd.transport.host import Host, Relay
-from chatd.transport.net.outbox import STALLED
+from chatd.transport.net.paced import PacedOutbox
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import Stream
 from chatd.wire.json import requests
 from chatd.wire.json.codec import TOO_MUCH_REFUSED, JsonCodec, encode
-from chatd.wire.json.events import EventStyle, Fields, MessageStyle, entry_fields
+from chatd.wire.json.events import EventStyle, Fields, entry_fields
+from chatd.wire.json.messages import MessageStyle, error_fields
 from chatd.wire.json.objects import BadObject, Object
 from chatd.wire.json.requests import ErrorCode
 
 #: The version in which events are typed and requests have answers.
 BOT = 2
+
+#: Seconds between two writes to the first clients, which take one packet for one object: longer
+#: than a client on a busy machine takes to read a packet.
+WRITE_SECONDS = 0.06
 
 #: The name, between servers, of the program that runs a relayed connection.
 PROGRAM = "json"
@@ -136,6 +140,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
     ) -> None:
         super().__init__(host, arrival, connection)
         self._codec = JsonCodec()
+        self._paced = PacedOutbox(self.outbox, host.clock, WRITE_SECONDS, super().ready)
+        self.outbox = self._paced
         self._version = 1
         self._proved = proved
 
@@ -160,20 +166,12 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         """Whether it is a bot, which reconnects and requests the missed events."""
         return self._version == BOT
 
-    @property
-    def send(self) -> Callable[[bytes], int]:
-        """Joined writes for bots; the first clients treat each packet as one object."""
-        return self.outbox.send if self._version == BOT else self._send_singly
-
-    def _send_singly(self, data: bytes) -> int:
-        for line in data.splitlines(keepends=True):
-            self.outbox.write(line)
-        return STALLED if self.outbox.full else len(data)
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take; single writes are in the outbox already."""
-        if self._version == BOT:
-            self.outbox.stalled(data, taken)
+    def ready(self) -> None:
+        """Continue: the connection has room again."""
+        if self.outbox is self._paced:
+            self._paced.ready()
+        else:
+            super().ready()
 
     def style(self, preferences: Preferences) -> EventStyle | MessageStyle:
         """Return the style: typed events, or messages."""
@@ -187,6 +185,8 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
 
     def _error(self, code: ErrorCode, sentence: str, given: requests.Id = None) -> None:
         answer: Fields = {"error": sentence, "errorCode": int(code)}
+        if self._version != BOT:
+            answer |= error_fields(sentence)
         self.write(encode(answer if given is None else {**answer, "id": given}))
 
     def refuse(self, request: Object | BadObject, refused: Refused) -> None:
@@ -267,6 +267,7 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
             return
         host, now = self.host, self.host.now()
         self._version = version = who.version
+        self.outbox = self._paced.release() if version == BOT else self._paced
         nick, address, account = who.username, self.arrival.address, self._proved
         proved: Account | None = None
         if who.password is not None:
@@ -344,6 +345,9 @@ class JsonConversation(ProgramConversation[Object | BadObject]):
         room: str | None,
         given: requests.Id,
     ) -> None:
+        # The first clients may send a name that they no longer have; a bot is told of its mistake.
+        if self._version != BOT:
+            sender = None
         if sender is not None and names.existing(sender).key != session.person.name.key:
             self._error(ErrorCode.NOT_YOU, f"You are {session.person.nick}, not {sender}.", given)
             return

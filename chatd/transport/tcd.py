@@ -31,11 +31,15 @@ from chatd.transport.host import Host
 from chatd.wire.tcd import answers, requests
 from chatd.wire.tcd.codec import TcdCodec
 from chatd.wire.tcd.events import TcdStyle
+from chatd.wire.tcd.refs import RoomRefs
 from chatd.wire.tcd.requests import ErrorCode
 
 #: The most current and past memberships that are kept for a connection; a person may be in fewer
 #: than half as many rooms.
 MEMBERSHIPS = 2 * ROOMS_PER_PERSON + 1
+
+#: The largest JOIN_ID.
+MOST_JOIN_ID = 2**31 - 1
 
 #: The answer of a full server.
 FULL_ANSWER = answers.error(ErrorCode.SERVER_FULL, ErrorCode.SERVER_FULL.sentence)
@@ -72,13 +76,19 @@ _SENTENCES = {"key-needed": "That room needs a key, which this protocol cannot g
 class JoinIds:
     """The table of JOIN_IDs, shared by all connections of this way in.
 
-    ``joined`` has the conversation and the room of every JOIN_ID in use; ``kill`` stops the server
-    where KILL_SERVICE is allowed.
+    ``joined`` has the conversation and the ROOM_REF of every JOIN_ID in use; ``kill`` stops the
+    server where KILL_SERVICE is allowed.
     """
 
     student_id: str = "0"
     kill: Callable[[], None] | None = None
     joined: dict[int, tuple[TcdConversation, int]] = field(default_factory=dict)
+
+    def new(self) -> int:
+        """Return a JOIN_ID that is not in use; clients keep it in 31 bits, as Java's Integer."""
+        while (join_id := secrets.randbelow(MOST_JOIN_ID) + 1) in self.joined:
+            pass
+        return join_id
 
 
 @dataclass(slots=True)
@@ -91,6 +101,11 @@ class _Membership:
     key: str
     ref: int
     join_id: int
+
+
+def room_refs(host: Host) -> RoomRefs:
+    """Return the ROOM_REFs of a server's rooms, of which it has one table."""
+    return RoomRefs(host.chat.rooms.__contains__)
 
 
 def _no_ref(sender: str) -> int:
@@ -106,8 +121,8 @@ def _without_blanks(text: str) -> str:
 class TcdProtocol(ProgramProtocol):
     """A connection of a client of the socket assignment."""
 
-    def __init__(self, host: Host, arrival: Arrival, join_ids: JoinIds) -> None:
-        begin = partial(TcdConversation, host, arrival, join_ids)
+    def __init__(self, host: Host, arrival: Arrival, join_ids: JoinIds, refs: RoomRefs) -> None:
+        begin = partial(TcdConversation, host, arrival, join_ids, refs)
         super().__init__(host.clock, arrival.door, begin)
 
 
@@ -117,13 +132,19 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
     _log = Logger()
 
     def __init__(
-        self, host: Host, arrival: Arrival, join_ids: JoinIds, connection: Connection
+        self,
+        host: Host,
+        arrival: Arrival,
+        join_ids: JoinIds,
+        refs: RoomRefs,
+        connection: Connection,
     ) -> None:
         super().__init__(host, arrival, connection)
         self._join_ids = join_ids
+        self._refs = refs
         self._codec = TcdCodec()
         self._memberships: dict[int, _Membership] = {}
-        self._style = TcdStyle(host.chat.number_of, self._private_ref)
+        self._style = TcdStyle(refs.of_name, self._private_ref)
 
     def read(self, data: bytes) -> list[requests.Request | requests.Bad]:
         """Return the requests that these bytes complete."""
@@ -148,14 +169,15 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
             return 0
         other = self.host.chat.people.find(sender)
         mine = self.session.person.rooms.values()
-        shared = [room.number for room in mine if other is not None and other in room.members]
-        return next(iter(shared), next((room.number for room in mine), 0))
+        shared = [room for room in mine if other is not None and other in room.members]
+        shown_in = next(iter(shared or mine), None)
+        return self._refs.of(shown_in.name.key) if shown_in is not None else 0
 
     def connection_lost(self) -> None:
         """Forget this connection's JOIN_IDs."""
         for membership in self._memberships.values():
             self._join_ids.joined.pop(membership.join_id, None)
-        self._style = TcdStyle(self.host.chat.number_of, _no_ref)
+        self._style = TcdStyle(self._refs.of_name, _no_ref)
 
     def refuse(self, request: requests.Request | requests.Bad, refused: Refused) -> None:
         """Answer a request that the chat refuses."""
@@ -223,10 +245,10 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
             return
         membership = self._membership_in(where)
         address, port = self.arrival.door.reached()
-        self.write(answers.joined(asked, address, port, where.number, membership.join_id))
+        self.write(answers.joined(asked, address, port, membership.ref, membership.join_id))
         if before is None:
             text = f"{session.person.nick} has joined this chatroom."
-            self.write(answers.chat(where.number, session.person.nick, text))
+            self.write(answers.chat(membership.ref, session.person.nick, text))
 
     def membership(self, ref: int) -> _Membership | None:
         """Return the membership in the room with this ROOM_REF; None: this connection has none."""
@@ -234,19 +256,19 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
 
     def _membership_in(self, room: Room) -> _Membership:
         """Return the membership in a room that was just joined."""
-        membership = self.membership(room.number)
+        ref = self._refs.joined(room.name.key)
+        membership = self.membership(ref)
         if membership is None:
             self._forget_memberships()
-            join_id = secrets.randbelow(2**63 - 1) + 1
-            membership = _Membership(room.name.key, room.number, join_id)
-            self._memberships[room.number] = membership
-            self._join_ids.joined[join_id] = (self, room.number)
+            join_id = self._join_ids.new()
+            membership = self._memberships[ref] = _Membership(room.name.key, ref, join_id)
+            self._join_ids.joined[join_id] = (self, ref)
         return membership
 
     def joined_room(self, membership: _Membership) -> Room | None:
         """Return the room of a membership, if this connection is still in it."""
         room = self.host.chat.rooms.get(membership.key)
-        if room is None or room.number != membership.ref or self.session is None:
+        if room is None or self.session is None:
             return None
         return room if self.session.person in room.members else None
 
@@ -259,15 +281,21 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
                 del self._memberships[number]
                 self._join_ids.joined.pop(membership.join_id, None)
 
-    def _find(self, ref: int, join_id: int, nick: str) -> tuple[TcdConversation, _Membership]:
+    def _find(
+        self, asked: int | str, join_id: int | None, nick: str
+    ) -> tuple[TcdConversation, _Membership]:
         """Return the connection that a request speaks for, and its membership in the room.
+
+        The connection is the identity: for its own rooms any JOIN_ID is as good, and so is the name
+        of a room in place of its ROOM_REF.
 
         :raises Refused: ``no-such-room``, ``not-in-room``, ``wrong-join-id``.
         """
+        ref = asked if isinstance(asked, int) else self._refs.of_name(_without_blanks(asked))
         membership = self.membership(ref)
         if membership is not None:
             return self, membership
-        other, joined = self._join_ids.joined.get(join_id, (None, 0))
+        other, joined = self._join_ids.joined.get(join_id or 0, (None, 0))
         if other is not None and joined == ref:
             session = other.session
             if session is not None and session.person.name.key == fold(_without_blanks(nick)):
@@ -276,8 +304,8 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
                 return other, membership
             sentence = "That JOIN_ID and CLIENT_NAME do not belong together."
             raise Refused("wrong-join-id", sentence)
-        if not 1 <= ref <= self.host.chat.rooms_made:
-            raise Refused("no-such-room", f"There is no room with ROOM_REF {ref}.")
+        if not self._refs.was_given(ref):
+            raise Refused("no-such-room", f"There is no room with ROOM_REF {asked}.")
         raise Refused("not-in-room", "You are not in that room.")
 
     def _leave(self, request: requests.Leave) -> None:
@@ -287,11 +315,12 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         room, person = speaker.joined_room(membership), session.person
         if room is not None:
             room.audience.catch_up(session)
-        self.write(answers.left(request.ref, request.join_id))
+        join_id = membership.join_id if request.join_id is None else request.join_id
+        self.write(answers.left(membership.ref, join_id))
         if room is not None:
             self.host.chat.part(person, room, "", self.host.now())
             text = f"{person.nick} has left this chatroom."
-            speaker.write(answers.chat(room.number, person.nick, text))
+            speaker.write(answers.chat(membership.ref, person.nick, text))
 
     def _say(self, request: requests.Say) -> None:
         speaker, membership = self._find(request.ref, request.join_id, request.nick)
@@ -307,7 +336,7 @@ class TcdConversation(ProgramConversation[requests.Request | requests.Bad]):
         if session is not None:
             nick = session.person.nick
             session.catch_up()
-            for number in sorted(room.number for room in session.person.rooms.values()):
-                self.write(answers.chat(number, nick, f"{nick} has left this chatroom."))
+            for ref in sorted(map(self._refs.of, session.person.rooms)):
+                self.write(answers.chat(ref, nick, f"{nick} has left this chatroom."))
             self.host.chat.leave(session, "", self.host.now())
         self.close()

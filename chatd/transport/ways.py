@@ -42,7 +42,7 @@ class _Way:
 def ways_in(host: Host, host_key: Key, join_ids: tcd.JoinIds | None = None) -> Mapping[str, Way]:
     """Return every way in, by its name."""
     ssh = shell.factory(host, host_key)
-    shared = join_ids or tcd.JoinIds()
+    shared, refs = join_ids or tcd.JoinIds(), tcd.room_refs(host)
     json.register_relay(host)
     return {
         "ssh": _Way(
@@ -53,7 +53,7 @@ def ways_in(host: Host, host_key: Key, join_ids: tcd.JoinIds | None = None) -> M
         "telnet": _Way(telnet.recognises, telnet.TelnetProtocol),
         "tcd": _Way(
             is_tcd,
-            lambda host, arrival, _: tcd.TcdProtocol(host, arrival, shared),
+            lambda host, arrival, _: tcd.TcdProtocol(host, arrival, shared, refs),
             full_answer=tcd.FULL_ANSWER,
             turned_away=tcd.turned_away,
         ),

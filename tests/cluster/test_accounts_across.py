@@ -147,3 +147,52 @@ def test_a_relayed_screen_ends_with_a_new_password_and_is_asked_for_the_old_one(
     assert any("this connection ends." in line for line in cluster.receives(netcat))
     assert netcat.closed
     assert not there.closed
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("/password another one", "ada: the password was changed, by the key"),
+        ("/keys remove 1", f"ada: key {ADA} was removed, by the key"),
+    ],
+)
+def test_a_thief_does_not_stay_on_a_server_that_was_out_of_touch(
+    cluster: ChatCluster, line: str, why: str
+) -> None:
+    """What servers tell each other may be lost; the record of the account is read later."""
+    ada, _near, far = owner_and_commands(cluster)
+    ada.client.answers = [SECRET]
+    ada.types(line)
+    cluster.messages.clear()
+    cluster.deliver_all()
+    assert far.client.closed
+    assert far.sees()[-1].startswith(f"-- {why}")
+
+
+def test_nobody_stays_in_an_account_that_is_gone(cluster: ChatCluster) -> None:
+    here, there = cluster.servers
+    op = here.enters("op", operator=True, fingerprint=OTHER)
+    for command, why in (
+        ("/server rename ada lin", "-- Your account is called lin now; this connection ends."),
+        ("/server forget lin", "-- The account lin was deleted; this connection ends."),
+    ):
+        ada = there.enters("ada", fingerprint=ADA)
+        if ada.session.person.account is None:
+            ada.types(f"/register {SECRET}")
+        cluster.deliver_all()
+        ada.sees()
+        op.client.answers = ["lin"]
+        op.types(command)
+        cluster.messages.clear()
+        cluster.deliver_all()
+        assert ada.client.closed
+        assert ada.sees()[-1] == why
+        ada.leaves()
+
+
+def test_a_change_that_takes_nothing_away_ends_nothing(cluster: ChatCluster) -> None:
+    ada, _near, far = owner_and_commands(cluster)
+    ada.client.answers = [SECRET]
+    ada.types(f"/keys add {PUBLIC}")
+    cluster.deliver_all()
+    assert not far.client.closed

@@ -497,6 +497,7 @@ ALL = conversations(TEXT)
 # The conversations --------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("conversation", ALL, ids=lambda conversation: conversation.name)
 def test_a_conversation_of_the_document_is_played_back(conversation: Conversation) -> None:
     play(conversation)

@@ -192,9 +192,9 @@ def test_one_key_on_two_servers_is_one_user_even_when_one_server_is_killed(
         bob.greeted()
         bob.says("/nick bob"), here.hears("now known as bob")
         with Ssh(other.port(), "ada", terminal=True, key=key) as there:
-            there.screen.shows(
-                "-- You are ada in lobby, with bob; /help says what you can do.", "[lobby]"
-            )
+            there.hears("-- You are ada in lobby, with bob; /help says what you can do.")
+            there.hears("the password was set")
+            there.screen.shows("[lobby]")
             there.types("hello"), bob.hears("ada: hello\r\n")
             there.resizes(90, 24), there.screen.resize(90, 24)
             here.screen.shows("ada: hello", "[lobby]")

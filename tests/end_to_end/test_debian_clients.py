@@ -187,6 +187,7 @@ def tia(start: Starter, tmux: Tmux, request: pytest.FixtureRequest) -> Screen:
     if request.param == "ssh":
         screen = tmux.open("tia", start.ssh("tia"))
         screen.shows_somewhere("-- You are tia in lobby")
+        screen.shows("[lobby]")  # it is drawn now: pastes are marked, and keys are edited
     else:
         screen = tmux.open("tia", getattr(start, request.param)())
         takes_the_nick(screen)

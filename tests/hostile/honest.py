@@ -13,6 +13,8 @@ import sys
 import time
 from contextlib import suppress
 from itertools import cycle
+from queue import Empty, Queue
+from threading import Thread
 
 #: Addresses of the loopback, one for each bot; attackers come from 127.0.0.1.
 ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
@@ -23,7 +25,7 @@ PATIENCE = 30.0
 
 
 class HonestBot:
-    """A bot that has entered the chat."""
+    """A bot that has entered the chat, and reads whatever comes, as any client does."""
 
     def __init__(self, port: int, address: str) -> None:
         self.address = address
@@ -32,6 +34,15 @@ class HonestBot:
         self._send(username=f"honest{address.rpartition('.')[2]}", version=2)
         while "isConnected" not in json.loads(next(self._lines)):
             pass
+        self._answers: Queue[tuple[object, float]] = Queue()
+        Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        """Note when each answer has come, among what others say."""
+        with suppress(OSError):
+            for line in self._lines:
+                if b'"id"' in line:
+                    self._answers.put((json.loads(line).get("id"), time.perf_counter()))
 
     def _send(self, **fields: object) -> None:
         self._socket.sendall(json.dumps(fields).encode() + b"\n")
@@ -47,12 +58,11 @@ class HonestBot:
     def _ask(self, number: int, **fields: object) -> float:
         began = time.perf_counter()
         self._send(**fields, id=number)
-        try:
-            while json.loads(next(self._lines)).get("id") != number:
-                pass
-        except TimeoutError:
-            pass
-        return time.perf_counter() - began
+        answer, came = None, began + PATIENCE
+        with suppress(Empty):
+            while answer != number:
+                answer, came = self._answers.get(timeout=PATIENCE)
+        return came - began
 
 
 def join(port: int, address: str) -> float:

@@ -72,13 +72,20 @@ def endless(*pieces: bytes) -> Callable[[], bytes]:
     return cycle(pieces).__next__
 
 
-def flood(target: Target, opening: bytes, pieces: Callable[[], bytes], reads: bool = True) -> None:
+def flood(
+    target: Target,
+    opening: bytes | Callable[[], bytes],
+    pieces: Callable[[], bytes],
+    reads: bool = True,
+) -> None:
     """Send pieces on every connection until the time is up.
 
-    :param opening: what a connection sends first, such as the first bytes of its protocol.
+    :param opening: what a connection sends first, such as the first bytes of its protocol; a
+        function returns that of the next connection.
     :param reads: whether the attackers read what the server answers.
     """
-    attackers = [Attacker(opening, pieces, reads) for _ in range(target.connections)]
+    open_next = opening if callable(opening) else endless(opening)
+    attackers = [Attacker(open_next(), pieces, reads) for _ in range(target.connections)]
     selector = selectors.DefaultSelector()
     next_attempt = 0.0
     try:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.hostile.flood import Flood, Target
 from tests.hostile.sockets import endless, flood
 
 #: A telnet client in character mode, which has told its terminal's name and size.
-_CHARACTERS = (
+_TERMINAL = (
     b"\xff\xfd\x01\xff\xfd\x03\xff\xfb\x18\xff\xfa\x18\x00xterm\xff\xf0"
-    b"\xff\xfb\x1f\xff\xfa\x1f\0\x50\0\x18\xff\xf0"
+    b"\xff\xfb\x1f\xff\xfa\x1f\0%c\0\x18\xff\xf0"
 )
+_CHARACTERS = _TERMINAL % 80
+#: Screens of one address, one fewer than a server admits, each of a width of its own.
+_WIDTHS = range(20, 119)
 _PILE = "a" + "\u0301\u0327" * 1000
 
 
 def _sends(opening: bytes, *pieces: bytes) -> Callable[[Target], None]:
     return lambda target: flood(target, opening, endless(*pieces))
+
+
+def _widths(target: Target) -> None:
+    """Say long lines of many words to screens of which no two wrap them alike."""
+    everybody = replace(target, connections=len(_WIDTHS))
+    openings = endless(*(_TERMINAL % width for width in _WIDTHS))
+    flood(everybody, openings, endless("א ".encode() * 1365 + b"\r"))
 
 
 def _chat(number: int) -> bytes:
@@ -39,6 +50,7 @@ FLOODS = (
     ),
     Flood("keys-escape", "sequences of no key", _sends(_CHARACTERS, b"\x1b[1;99999x" * 6000)),
     Flood("keys-lines", "lines on a terminal", _sends(_CHARACTERS, b"hello\r" * 10_000)),
+    Flood("keys-widths", f"long lines to {len(_WIDTHS)} screens of as many widths", _widths),
     Flood("lines-marks", "lines of combining marks", _sends(b"\n", _PILE.encode() + b"\n")),
     Flood("lines-unknown", "commands that do not exist", _sends(b"\n", b"/frobnicate\n" * 5000)),
     Flood("lines-history", "much history", _sends(b"\n", b"/history 200\n/search a\n" * 100)),

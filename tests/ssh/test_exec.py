@@ -6,8 +6,11 @@ import pytest
 
 from chatd.chat.limits import Rate
 from chatd.chat.model.bans import Ban, Kind, Target
+from chatd.transport.ssh.exec.command import Call
+from chatd.transport.ssh.exec.queries import LIST_BYTES
 from chatd.wire.ssh import string, uint32
 from tests.support.ssh.clients import SshClient, SshServer
+from tests.support.ssh.peer import ADJUST
 
 
 def plain_user(server: SshServer, user: bytes = b"bob") -> SshClient:
@@ -215,6 +218,34 @@ def test_who_and_rooms_write_lines_for_other_programs() -> None:
     assert SshClient(server).runs(b"who").receives() == b"bob lobby,attic\ncy lobby\n"
     assert SshClient(server).runs(b"rooms").receives() == b"lobby 2\nattic 1 Old books\n"
     assert SshClient(server).runs(b"help").receives().count(b"\n") == 6
+
+
+@pytest.mark.parametrize("command", [b"who", b"rooms"])
+def test_a_long_list_waits_for_a_client_that_does_not_read(
+    command: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, written = SshServer(), list[str]()
+
+    def put(call: Call, lines: list[str]) -> None:
+        written.extend(lines)
+        call.channel.outbox.write("".join(line + "\n" for line in lines).encode())
+
+    monkeypatch.setattr(Call, "put", put)
+    for number in range(200):
+        user = server.memory_server.enters(f"user-with-a-long-nick{number}")
+        rooms = "".join(f"/join r{number}-{each}\n/room topic {'x' * 300}\n" for each in range(5))
+        user.sends(rooms.encode())
+        server.memory_server.end_turn()
+    slow = SshClient(server).runs(command, window=1)
+    for _ in range(5):
+        slow.receives()
+    assert 0 < len("".join(written)) <= LIST_BYTES + 300
+    slow.peer.send(ADJUST, uint32(slow.channel) + uint32(1 << 30))
+    received = b"".join(slow.receives() for _ in range(60))
+    chat = server.memory_server.chat
+    assert len(written) == len(chat.people if command == b"who" else chat.rooms)
+    assert received.splitlines()[-1] == written[-1].encode()
+    assert (slow.status, slow.closed) == (0, True)
 
 
 def test_search_writes_matches_from_public_rooms_and_points_to_more() -> None:

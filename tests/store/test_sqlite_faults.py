@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from chatd.chat.limits import ROOM_OWNER_SECONDS
 from chatd.store.sqlite import schema
 from tests.kill_rounds import OPTIONS, SendingBot, check, stored_rows
 from tests.support.callers import Netcat
@@ -165,13 +166,28 @@ def test_a_server_that_ends_while_the_disk_is_full_loses_nothing(tmp_path: Path)
     assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["before"]
 
 
+def make_accounts_older(database: Path) -> None:
+    """Make all accounts older than new ones, which own no persistent rooms."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "UPDATE record SET value = json_set(value, '$.created',"
+            " json_extract(value, '$.created') - ?) WHERE kind = 'account'",
+            (2 * ROOM_OWNER_SECONDS,),
+        )
+
+
 def test_a_full_disk_is_logged_and_what_was_confirmed_is_there_after_a_kill(
     tmp_path: Path,
 ) -> None:
-    with served_to_kill(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+    with served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("now known as ada.")
         ada.says("/register sesame and more")
         ada.hears("ada is yours now")
+    make_accounts_older(tmp_path / DATABASE)
+    with served_to_kill(tmp_path) as server, Netcat(server.port(), b"/login ada\n") as ada:
+        ada.hears("Password of ada")
+        ada.says("sesame and more")
+        ada.hears("You are logged in as ada.")
         ada.says("/join den")
         ada.hears("You opened den; it is yours.")
         ada.says("/room lasting")

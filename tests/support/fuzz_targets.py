@@ -160,14 +160,14 @@ def _is_valid_proxy(value: Any) -> bool:
 
 
 def _is_valid_tcd(value: Any) -> bool:
-    numbers = [0]
+    numbers: list[object] = [0]
     match value:
         case requests.Say(ref, join_id, nick, lines):
-            texts, numbers = [nick], [ref, join_id]
+            texts, numbers = [nick, ref] if isinstance(ref, str) else [nick], [ref, join_id]
             if not lines or not _are_lines(lines, requests.MESSAGE_LINES, requests.MESSAGE_BYTES):
                 return False
         case requests.Leave(ref, join_id, nick):
-            texts, numbers = [nick], [ref, join_id]
+            texts, numbers = [nick, ref] if isinstance(ref, str) else [nick], [ref, join_id]
         case requests.Join(room, nick):
             texts = [room, nick]
         case requests.Helo(text) | requests.Disconnect(text) | requests.Bad(_, text):
@@ -175,7 +175,8 @@ def _is_valid_tcd(value: Any) -> bool:
         case _:
             return isinstance(value, requests.KillService)
     fits = all(_is_line(text, requests.HEADER_BYTES) for text in texts)
-    return fits and 0 <= min(numbers) <= max(numbers) <= requests.MOST_NUMBER
+    known = [each for each in numbers if isinstance(each, int)]
+    return fits and all(0 <= each <= requests.MOST_NUMBER for each in known)
 
 
 def _is_valid_reply(value: Any) -> bool:

@@ -58,6 +58,7 @@ class Client:
         self.bugs: list[Exception] = []
         self.sends = 0
         self.report = ALIVE
+        self.aborted = False
         self.asked: list[str] = []
         self.answers: list[str] = []
         self.now = 1_000_000.0
@@ -113,6 +114,9 @@ class Client:
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
 
     def broken(self, bug: Exception) -> None:
         self.bugs.append(bug)

@@ -44,6 +44,7 @@ from chatd.transport.services.passwords import PasswordThread
 from chatd.transport.services.shutdown import Shutdown
 from chatd.transport.services.store import StoreService
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
+from chatd.transport.services.unread_output import UnreadOutput
 from chatd.transport.services.unused_accounts import UnusedAccounts
 from chatd.transport.ssh.keys.host_key import FILE_NAME
 
@@ -507,6 +508,7 @@ OF_A_CLUSTER = [
     UnusedAccounts,
     ClockWatch,
     DiskWatch,
+    UnreadOutput,
     Shutdown,
     Listening,
     GarbageCollection,
@@ -592,6 +594,7 @@ def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
         UnusedAccounts,
         ClockWatch,
         DiskWatch,
+        UnreadOutput,
         Shutdown,
         Listening,
         GarbageCollection,
@@ -699,6 +702,7 @@ def test_a_server_has_its_services_and_listens_on_every_port() -> None:
         UnusedAccounts,
         ClockWatch,
         DiskWatch,
+        UnreadOutput,
         Shutdown,
         *[Listening] * 3,
         GarbageCollection,

@@ -1,14 +1,16 @@
 """Word wrap: lines of any script and colour, at any width."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.text.sanitizing import safe
+from chatd.terminal.text import segments
 from chatd.terminal.text.emphasis import emphasise
-from chatd.terminal.text.graphemes import cells
+from chatd.terminal.text.graphemes import cells, clusters
 from chatd.terminal.text.themes import theme
 from chatd.terminal.text.wrapping import painted_width, wrap
 
@@ -151,3 +153,22 @@ def test_emphasis_within_a_mention_keeps_the_mention_colour() -> None:
 def test_unclosed_markers_take_linear_time() -> None:
     for text in ("*" * 4000, "`" * 4001, "*a " * 1300, "http://" * 570, "http://" + "." * 4000):
         assert SGR.sub("", emphasise(text, theme("default", 256))) == text
+
+
+@pytest.mark.parametrize("text", ["\u05d0 " * 1000, "a" * 4000, "漢" * 1300, "*a* `b` 漢é " * 300])
+def test_a_message_is_measured_once_however_many_widths_its_readers_have(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    measured = 0
+
+    def count_measured(text: str) -> Sequence[str]:
+        nonlocal measured
+        measured += len(text)
+        return clusters(text)
+
+    monkeypatch.setattr(segments, "clusters", count_measured)
+    segments.segments.cache_clear()
+    for columns in range(20, 120):
+        for head in ("ada: ", "12:34 ada: "):
+            wrap(head, 5, text, columns)
+    assert measured <= 2 * len(text)  # once for its words, and once for those that are broken

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -190,7 +191,7 @@ class AllClients(RuleBasedStateMachine):
 
     def ref_of(self, room: str) -> int:
         found = self.model.room(room)
-        return found.number if found is not None else 999
+        return found.ref or 999 if found is not None else 999
 
     # Requests -------------------------------------------------------------------------------------
 
@@ -455,7 +456,7 @@ def _names(person: Person) -> list[str]:
     return [room.name for room in person.rooms]
 
 
-TestAllClients = AllClients.TestCase
+TestAllClients = pytest.mark.usefixtures("no_pauses")(AllClients.TestCase)
 TestAllClients.settings = settings(
     max_examples=int(os.environ.get("CHATD_TEST_CONVERSATIONS", "70")), stateful_step_count=30
 )

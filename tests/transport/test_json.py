@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from chatd.chat.limits import LOG_EVENTS, Rate
 from chatd.chat.ratelimit.reports import TurnedAway
 from chatd.transport.conversation.program import REQUEST_BYTES
+from chatd.transport.json import BOT, WRITE_SECONDS
+from chatd.wire.json.messages import OBJECT_BYTES
 from tests.support.full_store import REASON, FullStore
 from tests.support.memory_server import ClientConnection, MemoryServer
 
@@ -20,6 +23,7 @@ class Program:
 
     def __init__(self, server: MemoryServer, nick: str = "", version: int = 1) -> None:
         self.server = server
+        self.version = version
         self.connection: ClientConnection = server.connects()
         if nick:
             first = {"username": nick} | ({"version": version} if version != 1 else {})
@@ -31,7 +35,12 @@ class Program:
         self.connection.sends(b"".join(json.dumps(each).encode() for each in objects))
 
     def receives(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.connection.receives().splitlines()]
+        """Return the objects that come until no more are written."""
+        lines: list[bytes] = []
+        while more := self.connection.receives().splitlines():
+            lines += more
+            self.server.clock.advance(0 if self.version == BOT else WRITE_SECONDS)
+        return [json.loads(line) for line in lines]
 
     def asks(self, *objects: Mapping[str, object]) -> list[dict[str, Any]]:
         self.sends(*objects)
@@ -47,14 +56,7 @@ TIME = "1970-01-01T00:00:00.400Z"
 
 
 def message(text: str, sender: str, seq: int, room: str = "lobby") -> dict[str, object]:
-    return {
-        "message": text,
-        "sender": sender,
-        "dm": None,
-        "room": room,
-        "seq": seq,
-        "time": TIME,
-    }
+    return {"message": text, "sender": sender, "dm": None, "room": room, "seq": seq, "time": ANY}
 
 
 def test_the_first_clients_talk_to_everyone_else(server: MemoryServer) -> None:
@@ -68,7 +70,7 @@ def test_the_first_clients_talk_to_everyone_else(server: MemoryServer) -> None:
     cy = Program(server, "cy")
     assert ada.receives() == [message("User has connected", "cy", 3)]
     assert cy.asks({"message": "psst", "sender": "cy", "dm": "ada"}) == []
-    assert ada.receives() == [{"message": "psst", "sender": "cy", "dm": "ada", "time": TIME}]
+    assert ada.receives() == [{"message": "psst", "sender": "cy", "dm": "ada", "time": ANY}]
     assert cy.asks({"disconnect": True, "sender": "cy"}) == [{"disconnect": True}]
     assert cy.connection.closed
     assert ada.receives() == [message("cy is offline", "cy", 3)]
@@ -77,11 +79,53 @@ def test_the_first_clients_talk_to_everyone_else(server: MemoryServer) -> None:
 def test_the_first_clients_get_each_object_in_a_write_of_its_own(server: MemoryServer) -> None:
     bob = server.enters("bob")
     ada = Program(server, "ada")
-    writes: list[bytes] = []
-    whole = ada.connection.transport.write
-    ada.connection.transport.write = lambda data: (writes.append(data), whole(data))[1]  # type: ignore[method-assign]
-    bob.sends(b"one\ntwo\nthree\n"), server.end_turn()
-    assert [write.count(b"\n") for write in writes] == [1, 1, 1]
+    bob.sends(b"one\ntwo\nthree\n")
+    writes = []
+    for _ in range(6):
+        writes.append(ada.connection.receives())
+        server.clock.advance(WRITE_SECONDS / 2)
+    assert [write.count(b"\n") for write in writes] == [1, 0, 1, 0, 1, 0]
+
+
+def test_the_first_clients_get_a_long_message_in_objects_that_they_can_read(
+    server: MemoryServer,
+) -> None:
+    bob, ada = server.enters("bob"), Program(server, "ada")
+    text = '\N{GRINNING FACE}\u00e9 \\ "tea" ' * 250
+    bob.sends(text.strip().encode() + b"\n")
+    lines: list[bytes] = []
+    while more := ada.connection.receives().splitlines(keepends=True):
+        lines += more
+        server.clock.advance(WRITE_SECONDS)
+    assert len(lines) > 2
+    assert max(map(len, lines)) <= OBJECT_BYTES
+    parts = [json.loads(line) for line in lines]
+    assert {(part["sender"], part["seq"]) for part in parts} == {("bob", parts[0]["seq"])}
+    assert " ".join(part["message"] for part in parts) == text.strip()
+
+
+def test_an_error_is_a_message_to_the_first_clients(server: MemoryServer) -> None:
+    ada = Program(server, "ada")
+    [answer] = ada.asks({"message": "hi", "sender": "ada", "dm": "nobody"})
+    assert answer == {
+        "error": answer["message"],
+        "errorCode": 4,
+        "message": "There is nobody called nobody; /users says who is here.",
+        "sender": "server",
+        "dm": None,
+    }
+
+
+def test_the_first_clients_speak_in_their_own_name_whatever_they_send(
+    server: MemoryServer,
+) -> None:
+    bob, ada = server.enters("bob"), Program(server, "ada")
+    bob.receives()
+    assert ada.asks({"message": "hi", "sender": "bob", "dm": None}) == []
+    assert bob.receives() == b"ada: hi\r\n"
+    bot = Program(server, "bot", version=2)
+    [answer] = bot.asks({"message": "hi", "sender": "bob", "dm": None})
+    assert answer["errorCode"] == 10
 
 
 @pytest.mark.parametrize(
@@ -98,7 +142,6 @@ def test_a_name_that_is_not_allowed_is_refused(server: MemoryServer, nick: str, 
     ("asked", "code"),
     [
         ({"message": "hi", "sender": "ada", "dm": "nobody"}, 4),
-        ({"message": "hi", "sender": "bob", "dm": None}, 10),
         ({"message": 5, "sender": "ada", "dm": None}, 7),
         ({"username": "eve"}, 9),
         ({"what": "ever"}, 6),
@@ -179,9 +222,11 @@ def test_a_conversation_cut_anywhere_is_the_same(server: MemoryServer, cut: int)
     connection = server.connects()
     sent = b'{"username": "ada"}{"message": "{}", "sender": "ada", "dm": null}{"disconnect": true}'
     connection.sends(sent[:cut]), connection.sends(sent[cut:])
-    assert (
-        connection.receives() == b'{"isConnected": true, "errorCode": -1}\n{"disconnect": true}\n'
-    )
+    assert connection.receives() == b'{"isConnected": true, "errorCode": -1}\n'
+    assert not connection.closed
+    server.clock.advance(WRITE_SECONDS)
+    assert connection.receives() == b'{"disconnect": true}\n'
+    assert connection.closed
     assert bob.receives() == b"-- ada joined lobby\r\nada: {}\r\n-- ada left\r\n"
 
 
@@ -343,12 +388,12 @@ def test_programs_get_an_event_for_each_of_many_joins(server: MemoryServer) -> N
 
 def test_a_program_that_sends_64_kib_of_refused_json_is_answered_and_closed() -> None:
     server = MemoryServer("json", flood=Rate(10, 2))
-    program = server.connects()
-    program.sends(b'{"ping": 1}\n'), program.sends(b'{"a":[' * 20_000)
-    answers = [json.loads(line) for line in program.receives().splitlines()]
+    program = Program(server)
+    program.sends({"ping": 1}), program.connection.sends(b'{"a":[' * 20_000)
+    answers = program.receives()
     assert [answer.get("errorCode") for answer in answers] == [None, 5, 5]
     assert "64 KiB" in answers[-1]["error"]
-    assert program.closed
+    assert program.connection.closed
     assert server.reports == [TurnedAway("192.0.2.1", "json", "too-much-broken-json")]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.logger import Logger, globalLogPublisher, textFileLogObserver
 
 from chatd.chat.model.bans import Ban, Kind, Target
@@ -21,9 +22,9 @@ from chatd.chat.ratelimit.reports import Flood, SecurityReport, TurnedAway, Wron
 from chatd.chat.records.accounts import Account
 from chatd.chat.records.server_access import AllowList
 from chatd.chat.text.names import Name
-from chatd.transport import security_log
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.strangers import REASONS
+from chatd.transport.security_log import REFUSED_LINES, SecurityLog
 from tests import ROOT
 from tests.conftest import LoggedFailures
 from tests.support.memory_server import MemoryServer
@@ -50,8 +51,28 @@ def lines_of(*reports: SecurityReport) -> list[str]:
     """Return the lines that reports make in the log, without time and source."""
     with logged() as file:
         for each in reports:
-            security_log.report(each)
+            SecurityLog(Clock()).report(each)
     return [line.split("] ", 1)[1] for line in file.getvalue().splitlines()]
+
+
+def test_an_address_that_is_refused_all_the_time_does_not_fill_the_log() -> None:
+    clock = Clock()
+    log, refused = SecurityLog(clock), TurnedAway("2001:db8::1", "", "connects-too-often")
+    with logged() as file:
+        for _ in range(REFUSED_LINES.burst + 1000):
+            log.report(refused)
+        assert len(file.getvalue().splitlines()) == REFUSED_LINES.burst
+        for other in (
+            TurnedAway("2001:db8:0:1::1", "", "connects-too-often"),
+            TurnedAway("2001:db8::1", "", "too-many-wrong-passwords"),
+            WrongSecret("2001:db8::1", "ssh", account="ada"),
+        ):
+            log.report(other)
+        assert len(file.getvalue().splitlines()) == REFUSED_LINES.burst + 3
+        for _ in range(60):
+            clock.advance(1)
+            log.report(TurnedAway("2001:db8::2", "", "connects-too-often"))  # of the same network
+        assert len(file.getvalue().splitlines()) == REFUSED_LINES.burst + 3 + 10
 
 
 def test_every_report_is_one_line_of_fields() -> None:
@@ -182,7 +203,7 @@ def attacked() -> str:
         guesser = server.enters(address="2001:db8::5")
         guesser.sends(b"/join den open\n" * 4), guesser.receives()
         for report in server.reports:
-            security_log.report(report)
+            SecurityLog(Clock()).report(report)
     return log.getvalue()
 
 
@@ -193,7 +214,7 @@ def test_the_filter_finds_every_wrong_password_and_key_in_the_log() -> None:
 
 def test_the_filter_knows_the_lines_of_one_of_several_processes() -> None:
     with logged() as log:
-        security_log.report(WrongSecret("192.0.2.1", "ssh", account="ada"))
+        SecurityLog(Clock()).report(WrongSecret("192.0.2.1", "ssh", account="ada"))
     source = "[chatd.transport.security_log#info]"
     assert source in log.getvalue()
     of_process = log.getvalue().replace(source, "[2 chatd.transport.security_log#info]")
@@ -210,7 +231,7 @@ def turned_away() -> str:
         for address in ("192.0.2.1", "192.0.2.1", "198.51.100.9"):
             server.connects(address)
         for report in server.reports:
-            security_log.report(report)
+            SecurityLog(Clock()).report(report)
     return log.getvalue()
 
 
@@ -224,7 +245,7 @@ def test_who_only_comes_too_often_is_blocked_in_the_aggressive_mode_alone() -> N
 
 def test_the_filter_knows_the_lines_of_the_journal() -> None:
     with logged() as log:
-        security_log.report(WrongSecret("192.0.2.1", "ssh", account="ada"))
+        SecurityLog(Clock()).report(WrongSecret("192.0.2.1", "ssh", account="ada"))
     assert blocked(f"host twist[4321]: {log.getvalue()}") == ["192.0.2.1"]
 
 
@@ -272,9 +293,9 @@ def test_nobody_gets_another_address_blocked_by_what_they_send(nick: str) -> Non
         telnet = server.connects("192.0.2.5")
         telnet.sends(f"SSH-2.0-{nick}\r\n".encode()), telnet.receives()
         for report in server.reports:
-            security_log.report(report)
-        security_log.report(WrongSecret("192.0.2.1", nick, account=nick, room=nick))
-        security_log.report(TurnedAway("192.0.2.1", nick, nick))
+            SecurityLog(Clock()).report(report)
+        SecurityLog(Clock()).report(WrongSecret("192.0.2.1", nick, account=nick, room=nick))
+        SecurityLog(Clock()).report(TurnedAway("192.0.2.1", nick, nick))
     for mode in ("normal", "aggressive"):
         assert "198.51.100.1" not in blocked(log.getvalue(), mode)
 

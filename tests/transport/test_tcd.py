@@ -89,49 +89,49 @@ def test_behind_a_proxy_helo_is_answered_with_the_address_of_the_proxy() -> None
 def test_a_long_conversation_of_four_in_two_rooms(server: MemoryServer) -> None:
     ann, bob, cy, dee = (Client(server, nick) for nick in ("ann", "bob", "cy", "dee"))
     everyone = (ann, bob, cy, dee)
-    assert ann.joins("one") == joined("one", 2) + came(2, "ann")
-    assert bob.joins("one") == joined("one", 2) + came(2, "bob")
-    assert ann.receives() == came(2, "bob")
-    assert cy.joins("two") == joined("two", 3) + came(3, "cy")
-    assert dee.joins("two") == joined("two", 3) + came(3, "dee")
-    assert ann.joins("two") == joined("two", 3) + came(3, "ann")
+    assert ann.joins("one") == joined("one", 1) + came(1, "ann")
+    assert bob.joins("one") == joined("one", 1) + came(1, "bob")
+    assert ann.receives() == came(1, "bob")
+    assert cy.joins("two") == joined("two", 2) + came(2, "cy")
+    assert dee.joins("two") == joined("two", 2) + came(2, "dee")
+    assert ann.joins("two") == joined("two", 2) + came(2, "ann")
     assert [each.receives() for each in everyone] == [
         "",
         "",
-        came(3, "dee") + came(3, "ann"),
-        came(3, "ann"),
+        came(2, "dee") + came(2, "ann"),
+        came(2, "ann"),
     ]
     ann.says("one", "hello one"), ann.says("two", "hello two"), cy.says("two", "hi")
-    one, two, hi = chat(2, "ann", "hello one"), chat(3, "ann", "hello two"), chat(3, "cy", "hi")
+    one, two, hi = chat(1, "ann", "hello one"), chat(2, "ann", "hello two"), chat(2, "cy", "hi")
     assert [each.receives() for each in everyone] == [one + two + hi, one, two + hi, two + hi]
-    assert ann.joins("two") == joined("two", 3), "joining twice announces nothing"
+    assert ann.joins("two") == joined("two", 2), "joining twice announces nothing"
     ann.leaves("two")
-    left = f"LEFT_CHATROOM: 3\nJOIN_ID: {ann.refs['two'][1]}\n"
+    left = f"LEFT_CHATROOM: 2\nJOIN_ID: {ann.refs['two'][1]}\n"
     assert [each.receives() for each in everyone] == [
-        left + went(3, "ann"),
+        left + went(2, "ann"),
         "",
-        went(3, "ann"),
-        went(3, "ann"),
+        went(2, "ann"),
+        went(2, "ann"),
     ]
     ann.leaves("two")
     assert [each.receives() for each in everyone] == [left, "", "", ""]
     ann.says("two", "still here?")
     assert ann.receives().startswith("ERROR_CODE: 6\nERROR_DESCRIPTION: ")
-    assert ann.joins("two") == joined("two", 3) + came(3, "ann")
+    assert ann.joins("two") == joined("two", 2) + came(2, "ann")
     for each in everyone:
         each.receives()
     ann.disconnects()
     assert [each.receives() for each in everyone] == [
-        went(2, "ann") + went(3, "ann"),
+        went(1, "ann") + went(2, "ann"),
+        went(1, "ann"),
         went(2, "ann"),
-        went(3, "ann"),
-        went(3, "ann"),
+        went(2, "ann"),
     ]
     assert ann.connection.closed
     ann.connection.loses_connection()
     again = Client(server, "ann")
-    assert again.joins("one") == joined("one", 2) + came(2, "ann")
-    assert [each.receives() for each in (bob, cy, dee)] == [came(2, "ann"), "", ""]
+    assert again.joins("one") == joined("one", 1) + came(1, "ann")
+    assert [each.receives() for each in (bob, cy, dee)] == [came(1, "ann"), "", ""]
 
 
 def test_a_departure_is_shown_in_each_shared_room(server: MemoryServer) -> None:
@@ -140,7 +140,7 @@ def test_a_departure_is_shown_in_each_shared_room(server: MemoryServer) -> None:
         each.joins("one"), each.joins("two")
     ann.receives(), bob.receives()
     ann.disconnects()
-    assert bob.receives() == went(2, "ann") + went(3, "ann")
+    assert bob.receives() == went(1, "ann") + went(2, "ann")
 
 
 def test_rooms_and_people_are_those_of_all_ways_in(server: MemoryServer) -> None:
@@ -166,7 +166,7 @@ def test_the_connection_is_the_identity_whatever_join_id_it_sends(server: Memory
     ann.receives(), bob.receives()
     bob.refs["one"] = ann.refs["one"]
     bob.says("one", "hello")
-    assert ann.receives() == chat(2, "bob", "hello")
+    assert ann.receives() == chat(1, "bob", "hello")
 
 
 def test_on_another_connection_join_id_and_name_have_to_belong_together(
@@ -179,7 +179,7 @@ def test_on_another_connection_join_id_and_name_have_to_belong_together(
     assert eve.receives().startswith("ERROR_CODE: 7\n")
     eve.nick = "ann"
     eve.says("one", "hello")
-    assert ann.receives() == chat(2, "ann", "hello")
+    assert ann.receives() == chat(1, "ann", "hello")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_on_another_connection_join_id_and_name_have_to_belong_together(
     [
         (b"KILL_SERVICE\n", 11),
         (b"CHAT: 99\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n", 5),
-        (b"CHAT: x\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n", 2),
+        (b"CHAT: x\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n", 5),
         (b"JOIN_CHATROOM: a:b\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann\n", 8),
         (b"JOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: a:b\n", 9),
     ],
@@ -223,17 +223,17 @@ def test_a_conversation_cut_anywhere_is_the_same(cut: int) -> None:
     connection = server.connects()
     sent = (
         b"HELO x\nJOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann\n"
-        b"CHAT: 2\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n"
+        b"CHAT: 1\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n"
         b"DISCONNECT: 0\nPORT: 0\nCLIENT_NAME: ann\n"
     )
     connection.sends(sent[:cut]), connection.sends(sent[cut:])
     answer = re.sub(r"JOIN_ID: \d+", "JOIN_ID: ID", connection.receives().decode())
     assert answer == (
         "HELO x\nIP:10.0.0.1\nPort:12345\nStudentID:0\n"
-        + joined("one", 2)
-        + came(2, "ann")
-        + went(2, "ann")
-    ).replace(went(2, "ann"), chat(2, "ann", "hi") + went(2, "ann"))
+        + joined("one", 1)
+        + came(1, "ann")
+        + went(1, "ann")
+    ).replace(went(1, "ann"), chat(1, "ann", "hi") + went(1, "ann"))
 
 
 def test_requests_above_the_flood_limit_are_delayed_and_none_is_lost() -> None:
@@ -249,13 +249,13 @@ def test_blanks_in_names_are_replaced_and_the_answer_has_the_room_as_it_was_requ
     server: MemoryServer,
 ) -> None:
     bob, john = server.enters("bob"), Client(server, "John Smith")
-    assert john.joins("Distributed Systems") == joined("Distributed Systems", 2) + came(
-        2, "John_Smith"
+    assert john.joins("Distributed Systems") == joined("Distributed Systems", 1) + came(
+        1, "John_Smith"
     )
     bob.sends(b"/join Distributed_Systems\n"), bob.receives(), john.receives()
     john.says("Distributed Systems", "hello")
     assert bob.receives() == b"John_Smith: hello\r\n"
-    assert john.receives() == chat(2, "John_Smith", "hello")
+    assert john.receives() == chat(1, "John_Smith", "hello")
     other = Client(server, "eve")
     other.joins("lobby"), other.receives()
     other.refs["attic"], other.nick = john.refs["Distributed Systems"], "John Smith"
@@ -284,7 +284,7 @@ def test_a_failed_join_sets_no_name(server: MemoryServer) -> None:
     assert ann.joins("!!!").startswith("ERROR_CODE: 8\n")
     assert len(server.chat.people) == 0
     ann.nick = "dora2"
-    assert ann.joins("one") == joined("one", 2) + came(2, "dora2")
+    assert ann.joins("one") == joined("one", 1) + came(1, "dora2")
 
 
 def test_names_are_compared_folded(server: MemoryServer) -> None:
@@ -292,7 +292,7 @@ def test_names_are_compared_folded(server: MemoryServer) -> None:
     ann.joins("one"), ann.receives()
     eve.refs["one"], eve.nick = ann.refs["one"], "E\u0301lodie"
     eve.says("one", "hello")
-    assert ann.receives() == chat(2, "\u00c9lodie", "hello")
+    assert ann.receives() == chat(1, "\u00c9lodie", "hello")
 
 
 def test_a_closed_connection_leaves_nothing_behind(server: MemoryServer) -> None:
@@ -321,13 +321,54 @@ def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
     ref = ada.refs["hall"][0]
     assert ada.receives() == (
         f"CHAT: {ref}\nCLIENT_NAME: olga\nMESSAGE: (to everyone) tea\n\n"
-        f"CHAT: {ref}\nCLIENT_NAME: olga\nMESSAGE: You were banned from this chatroom.\n\n"
+        f"CHAT: {ref}\nCLIENT_NAME: olga\n"
+        "MESSAGE: You were banned from this chatroom by olga (spam).\n\n"
     )
     assert ada.joins("hall") == (
         "ERROR_CODE: 11\nERROR_DESCRIPTION: You are banned from hall for another 1 hour (spam).\n"
     )
     assert not ada.connection.closed
     olga.sends(b"/server kick ada\n")
-    told = "ERROR_CODE: 11\nERROR_DESCRIPTION: You were kicked from this server.\n"
+    told = "ERROR_CODE: 11\nERROR_DESCRIPTION: You were kicked from this server by olga.\n"
     assert ada.receives() == told
     assert ada.connection.closed
+
+
+def test_room_refs_count_the_rooms_that_these_clients_have_joined_and_stay(
+    server: MemoryServer,
+) -> None:
+    olga = server.enters("olga")
+    olga.sends(b"/join attic\n/join hall\n")
+    ann = Client(server, "ann")
+    assert ann.joins("hall").startswith(joined("hall", 1))
+    assert ann.joins("Lobby").startswith(joined("Lobby", 2))
+    olga.sends(b"/leave hall\n"), ann.leaves("hall"), ann.receives()
+    assert "hall" not in server.chat.rooms
+    bob = Client(server, "bob")
+    assert bob.joins("attic").startswith(joined("attic", 3))
+    assert bob.joins("hall").startswith(joined("hall", 1)), "a new room of an old name"
+
+
+@pytest.mark.parametrize("ref", ["hall", "HALL", "#hall", "1"])
+@pytest.mark.parametrize("join_id", ["0", "7", "x", "", str(2**70)])
+def test_on_its_own_connection_a_room_may_be_named_and_any_join_id_is_taken(
+    server: MemoryServer, ref: str, join_id: str
+) -> None:
+    olga, ann = server.enters("olga"), Client(server, "ann")
+    olga.sends(b"/join hall\n"), ann.joins("hall"), ann.receives(), olga.receives()
+    head = f"{ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: ann\n"
+    ann.connection.sends(f"CHAT: {head}MESSAGE: hello\n\n".encode())
+    assert olga.receives() == b"ann: hello\r\n"
+    assert ann.receives() == chat(1, "ann", "hello")
+    ann.connection.sends(f"LEAVE_CHATROOM: {head}".encode())
+    assert ann.receives().startswith("LEFT_CHATROOM: 1\nJOIN_ID: ")
+    assert olga.receives() == b"-- ann left hall\r\n"
+
+
+def test_a_join_id_fits_into_31_bits_and_is_not_given_twice(server: MemoryServer) -> None:
+    clients = [Client(server, f"c{number}") for number in range(20)]
+    for each in clients:
+        each.joins("one")
+    given = {each.refs["one"][1] for each in clients}
+    assert len(given) == 20
+    assert all(0 < join_id < 2**31 for join_id in given)

@@ -1,7 +1,8 @@
 """Editing: /edit and /delete of a user's own recent messages, and of any message by moderators.
 
 A message is a user's own if they sent it since they entered, or if it was sent under their nick by
-the owner of their account.  The nick alone proves nothing, as another guest may have it by now.
+the owner of their account.  The nick alone proves nothing, as another guest may have it by now, nor
+does that of an account which was deleted and is another user's now.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ async def _own_last_message(chat: Chat, person: Person, room: Room, now: float) 
     message = rules.check_membership(room, person).last_message
     if message is None and person.account is not None:
         entry = await chat.history.last_by(room, person.name.key, person.account)
-        if entry is not None:
+        # One from before there was this account is of the one that had the nick before.
+        if entry is not None and entry.event.time >= (person.registered or 0.0):
             message = LastMessage(entry.event.time, entry.number)
     if message is not None and not message.number:
         await chat.history.last(room, 0)  # reading waits until earlier posts are stored

@@ -137,7 +137,7 @@ def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> Non
 async def register(chat: Chat, session: Session, password: str, now: float) -> Account:
     """Register the nick of a person as their account, proved by ssh key, password or both.
 
-    :raises Refused: ``no-key``, ``too-fast`` and as
+    :raises Refused: ``no-key``, ``too-fast``, ``cancelled`` and as
         `chatd.chat.entry.entrance.Entrance.register` and
         `chatd.chat.entry.authentication.Authenticator.hash`.
     """
@@ -150,6 +150,8 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
         raise Refused(
             "no-key", "Choose a password, or come with an ssh key: one of them proves it."
         )
+    if session not in person.sessions:  # they have left meanwhile, and another may have the nick
+        raise Refused("cancelled", "This connection has ended, so nothing has changed.")
     if not session.operator:
         chat.authentication.check_registration(session.address, now)
     account = await chat.entrance.register(person, session.fingerprint, now, password=password_hash)

@@ -94,7 +94,6 @@ def _check_no_password(session: Session, line: str, now: float) -> None:
         )
     if session.guard is not None:
         session.guard.check(line.removeprefix("/"), now)
-        session.guard = None
 
 
 def _run(chat: Chat, session: Session, name: str, words: str, now: float) -> Awaitable[None] | None:

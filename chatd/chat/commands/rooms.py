@@ -21,7 +21,7 @@ from chatd.chat.text.durations import duration
 
 async def _join(call: Call) -> None:
     room, key = call.split("ROOM [KEY]")
-    before, opened = set(call.person.rooms), not call.chat.number_of(room)
+    before, opened = set(call.person.rooms), not call.chat.is_open(room)
     joined = await call.chat.join(call.session, room, call.now, " ".join(key.split()))
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")

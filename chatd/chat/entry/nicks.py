@@ -118,10 +118,18 @@ class NickRegistry:
         if not self._being_claimed.isdisjoint(looks):
             return False
         self._being_claimed |= looks
+        before = self._accounts.owner(name)
         try:
-            return await self._store.claim(name.key, self._holder, owner=owner)
+            claimed = await self._store.claim(name.key, self._holder, owner=owner)
         finally:
             self._being_claimed -= looks
+        now = self._accounts.owner(name)
+        if not claimed or owner or now is None:
+            return claimed
+        if before is None or before.name.key != now.name.key:  # an account has got it meanwhile
+            self.release(name)
+            return False
+        return True
 
     async def take_over(self, name: Name) -> bool:
         """Claim the nick of a person who has moved here from another server of the cluster."""

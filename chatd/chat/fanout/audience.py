@@ -22,7 +22,7 @@ from chatd.chat.events import Entry, KeptEvent
 from chatd.chat.fanout.listener import Group, Listener
 from chatd.chat.fanout.log import RoomLog, Style
 from chatd.chat.fanout.slices import Slices
-from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
+from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, RENDERED_EVENT, SLICE
 
 #: While so few listeners are behind, the oldest of their cursors is looked up on every flush.
 FEW = 16
@@ -197,8 +197,10 @@ class Audience:
         """
         log = self._log
         if log.is_large:
-            self.flush(wholly=True)  # else listeners that are up to date would miss dropped events
-            log.forget(log.first + max(1, len(log) // 8))
+            before = log.first + max(1, len(log) // 8)
+            if before > self._first_unsent():  # listeners that are up to date would miss events
+                self.flush(wholly=True)
+            log.forget(before)
         special = frozenset(unseen_by), frozenset(mentions), frozenset(quiet)
         if any(special):
             self._special[log.end] = special
@@ -209,6 +211,11 @@ class Audience:
             self._schedule_flush()
         elif log.end - self._shared >= FLUSH_EVENTS and not self._slices:
             self.flush()
+
+    def _first_unsent(self) -> int:
+        """Return the position of the first event that a listener with room was not sent."""
+        shared = self._slices.start if self._slices else self._shared
+        return min([shared, *(cursor for _, cursor in self._late.values())])
 
     def flush(self, *, wholly: bool = False) -> None:
         """Send new events to every listener whose connection has room.
@@ -243,8 +250,9 @@ class Audience:
         if start == end:
             return
         skipped = self._set_apart(start, end)
-        if sum(map(len, self._groups.values())) > SLICE:
-            self._slices.begin(self._groups, start, end)
+        rendering = log.rendering_cost(start, end)
+        if sum(len(group) + rendering for group in self._groups.values()) > SLICE:
+            self._slices.begin(self._groups, start, end, rendering)
         for style, group in tuple(self._groups.items()):
             self._broadcast(style, group, max(start, log.first), end)
             if not group:
@@ -259,16 +267,21 @@ class Audience:
         count = SLICE
         while slices and count > 0:
             style, group = slices.take_slice(count)
-            count -= len(group)
+            count -= len(group) + slices.rendering
             self._broadcast(style, group, max(slices.start, log.first), slices.end)
             self._groups.setdefault(style, {}).update(group)
         end = log.end
         behind = [listener for listener, (_, cursor) in self._late.items() if cursor != end]
-        for listener in behind[: max(0, count)]:
+        served = 0
+        for listener in behind:
+            if count <= 0:
+                break
+            served += 1
             late = self._late.pop(listener, None)
             if late is not None:
+                count -= 1 + RENDERED_EVENT * (end - late[1])  # some are rendered for it alone
                 self._serve(listener, *late)
-        return bool(slices) or len(behind) > max(0, count) or self._shared != end
+        return bool(slices) or served < len(behind) or self._shared != end
 
     def _set_apart(self, start: int, end: int) -> list[tuple[Listener, Style]]:
         """Take the listeners that are to be shown something special out of their groups.

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from typing import Protocol, Self
 
 from chatd.chat.events import Entry, PersonalEvent
-from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
+from chatd.chat.limits import (
+    CHUNK_BYTES,
+    LOG_BYTES,
+    LOG_EVENTS,
+    LOG_STYLES,
+    RENDERED_CHARACTERS,
+    RENDERED_EVENT,
+)
 
 
 class Style(Protocol):
@@ -95,7 +102,7 @@ class ProgramStyle(ABC):
 
 
 class _Rendering:
-    """A log's events in one style: a piece for each event, and the bytes of all pieces.
+    """A log's events in one style, from one of them on: a piece for each, and the bytes of all.
 
     It is filled when a listener of the style needs it, so a style without listeners costs nothing,
     and a thousand listeners of one style share one rendering.
@@ -106,12 +113,18 @@ class _Rendering:
     rest of the run is rendered again for it.
     """
 
-    __slots__ = ("pieces", "runs", "size")
+    __slots__ = ("first", "pieces", "runs", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
+        self.first = first  # the position of the first piece
         self.pieces: list[bytes] = []
         self.runs: list[tuple[int, int]] = []
         self.size = 0
+
+    @property
+    def end(self) -> int:
+        """The position after the last piece."""
+        return self.first + len(self.pieces)
 
     def run_around(self, position: int) -> tuple[int, int] | None:
         """Return the run that a position is in, if it is in one."""
@@ -137,14 +150,15 @@ class RoomLog:
     It grows until its owner calls `forget`, which is due when it `is_large`.
     """
 
-    __slots__ = ("_entries", "_renderings", "_since", "_size", "first")
+    __slots__ = ("_bytes", "_entries", "_renderings", "_since", "_size", "first")
 
     def __init__(self) -> None:
         self.first = 0
         self._since: float | None = None  # the time of the last event that was forgotten
         self._entries: list[Entry] = []
         self._renderings: dict[Style, _Rendering] = {}
-        self._size = 0
+        self._bytes = 0  # of the events' texts
+        self._size = 0  # of all renderings
 
     @property
     def end(self) -> int:
@@ -156,13 +170,10 @@ class RoomLog:
 
     @property
     def is_large(self) -> bool:
-        """Whether it has ``LOG_EVENTS`` events, or more than ``LOG_BYTES`` of them in one style.
-
-        All styles together may have ``LOG_STYLES`` times as many bytes.
-        """
+        """Whether it has ``LOG_EVENTS`` events, or more than ``LOG_BYTES`` of them in one style."""
         return (
             len(self._entries) >= LOG_EVENTS
-            or self._size > LOG_BYTES * LOG_STYLES
+            or self._bytes > LOG_BYTES
             or (
                 self._size > LOG_BYTES
                 and any(each.size > LOG_BYTES for each in self._renderings.values())
@@ -172,10 +183,17 @@ class RoomLog:
     def append(self, entry: Entry) -> None:
         """Append an event."""
         self._entries.append(entry)
+        self._bytes += len(_text(entry).encode())
 
     def entries(self, start: int) -> Sequence[Entry]:
         """Return the events from a position on."""
         return self._entries[start - self.first :]
+
+    def rendering_cost(self, start: int, end: int) -> int:
+        """Return about how many sends rendering these events takes, in one style."""
+        entries = self._entries[max(0, start - self.first) : end - self.first]
+        characters = sum(len(_text(entry)) for entry in entries)
+        return RENDERED_EVENT * len(entries) + characters // RENDERED_CHARACTERS
 
     def chunk(self, style: Style, start: int, end: int | None = None) -> tuple[bytes, int]:
         """Render from a position on; return at most ``CHUNK_BYTES`` and the position after them.
@@ -184,12 +202,12 @@ class RoomLog:
         is longer than a chunk is returned alone, and so is the rest of a run when ``start`` is in
         the middle of one.
         """
-        rendering = self._render(style)
+        rendering = self._render(style, start)
         run = rendering.run_around(start) if rendering.runs else None
         if run is not None and run[0] < start:
             return self._rest(style, start, run[1]), run[1]
-        until = None if end is None else end - self.first
-        pieces = rendering.pieces[start - self.first : until]
+        until = None if end is None else end - rendering.first
+        pieces = rendering.pieces[start - rendering.first : until]
         data = b"".join(pieces)
         if len(data) <= CHUNK_BYTES or len(pieces) == 1:
             return data, start + len(pieces)
@@ -203,10 +221,10 @@ class RoomLog:
 
     def piece(self, style: Style, position: int) -> bytes:
         """Return one event by itself, as a style shows it."""
-        rendering = self._render(style)
+        rendering = self._render(style, position)
         if rendering.runs and rendering.run_around(position) is not None:
             return self._rest(style, position, position + 1)
-        return rendering.pieces[position - self.first]
+        return rendering.pieces[position - rendering.first]
 
     def _rest(self, style: Style, start: int, end: int) -> bytes:
         """Render part of a run again: the events from ``start`` up to, not including, ``end``."""
@@ -223,13 +241,18 @@ class RoomLog:
         """Return the time of the event before the one at an index of the log, if it is known."""
         return self._entries[at - 1].event.time if at else self._since
 
-    def _render(self, style: Style) -> _Rendering:
+    def _render(self, style: Style, start: int) -> _Rendering:
+        """Return the rendering in a style, which has the events from a position on.
+
+        What all renderings have together is bounded by dropping those of other styles: they are
+        made again when they are needed.
+        """
         rendering = self._renderings.get(style)
-        if rendering is None:
-            rendering = self._renderings[style] = _Rendering()
-        missing = len(self._entries) - len(rendering.pieces)
-        if missing:
-            at = len(rendering.pieces)
+        if rendering is None or not rendering.first <= start <= rendering.end:
+            self._size -= rendering.size if rendering is not None else 0
+            rendering = self._renderings[style] = _Rendering(start)
+        at = rendering.end - self.first
+        if at < len(self._entries):
             new = style.render_all(self._entries[at:], self._before(at))
             rendering.pieces += new
             if style.folds:
@@ -237,6 +260,9 @@ class RoomLog:
             size = sum(map(len, new))
             rendering.size += size
             self._size += size
+            if self._size > LOG_BYTES * LOG_STYLES:
+                self._renderings = {style: rendering}
+                self._size = rendering.size
         return rendering
 
     def forget(self, before: int) -> None:
@@ -250,12 +276,21 @@ class RoomLog:
         if count >= len(self._entries):
             self._entries.clear()
             self._renderings.clear()
-            self._size = 0
+            self._bytes = self._size = 0
             return
+        self._bytes -= sum(len(_text(entry).encode()) for entry in self._entries[:count])
         del self._entries[:count]
         for rendering in self._renderings.values():
-            size = sum(map(len, rendering.pieces[:count]))
+            dropped = max(0, before - rendering.first)
+            size = sum(map(len, rendering.pieces[:dropped]))
             rendering.size -= size
             self._size -= size
-            del rendering.pieces[:count]
+            del rendering.pieces[:dropped]
+            rendering.first = max(rendering.first, before)
             rendering.runs = [run for run in rendering.runs if run[1] > before]
+
+
+def _text(entry: Entry) -> str:
+    """Return the text of an event, which may be long; others than messages have none."""
+    text: str = getattr(entry.event, "text", "")
+    return text

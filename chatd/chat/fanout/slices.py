@@ -1,8 +1,9 @@
 """Slices: the part of a large audience that a broadcast has not reached yet.
 
 A send costs about 4 us, so one loop over 10,000 listeners would stop the reactor from reading any
-input for 40 ms.  A broadcast to many listeners is therefore cut into slices, one for each turn of
-the reactor.  It reaches the listeners in their order, and later events wait until it has reached
+input for 40 ms, and so would rendering some long messages for a hundred styles.  A broadcast to
+many listeners, or in many styles, is therefore cut into slices, one for each turn of the reactor.
+ It reaches the listeners in their order, and later events wait until it has reached
 all of them; otherwise some would be at one position and some at the next, and the audience would
 need a cursor for each.
 """
@@ -17,12 +18,15 @@ from chatd.chat.fanout.log import Style
 
 
 class Slices:
-    """Groups of listeners that are still at a position ``start``, to be brought to ``end``."""
+    """Groups of listeners that are still at a position ``start``, to be brought to ``end``.
 
-    __slots__ = ("_waiting", "end", "start")
+    ``rendering`` is what rendering that for one style costs, as a number of sends.
+    """
+
+    __slots__ = ("_waiting", "end", "rendering", "start")
 
     def __init__(self) -> None:
-        self.start = self.end = 0
+        self.start = self.end = self.rendering = 0
         self._waiting: list[tuple[Style, Group]] = []
 
     def __bool__(self) -> bool:
@@ -35,10 +39,10 @@ class Slices:
         """Return the styles of the waiting listeners."""
         return (style for style, _ in self._waiting)
 
-    def begin(self, groups: dict[Style, Group], start: int, end: int) -> None:
+    def begin(self, groups: dict[Style, Group], start: int, end: int, rendering: int) -> None:
         """Begin a broadcast: take over all groups, and leave ``groups`` empty."""
-        self.start, self.end = start, end
-        self._waiting = list(groups.items())
+        self.start, self.end, self.rendering = start, end, rendering
+        self._waiting = [(style, group) for style, group in groups.items() if group]
         groups.clear()
 
     def take_out(self, listener: Listener) -> Style | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -220,6 +220,15 @@ class Ban:
         if not kept:
             return None
         return replace(self, target=kept[0].target, until=kept[0].until, also=kept[1:])
+
+    def moved(self, moves: Mapping[Target, Target]) -> Ban:
+        """Return the ban with other targets in the place of some; so named, it has their names."""
+        marks = [replace(mark, target=moves.get(mark.target, mark.target)) for mark in self.marks]
+        label = self.label
+        if self.target in moves and not self.is_named:
+            label = str(moves[self.target])
+        first, *others = marks
+        return replace(self, target=first.target, label=label, also=tuple(others))
 
     def extending(self, earlier: Ban | None, now: float) -> Ban:
         """Return the ban with what an earlier one of the same target still covers beside it.
@@ -473,12 +482,20 @@ class Bans:
         nick, followed = Target(Kind.NICK, old), Target(Kind.NICK, new)
         for ban in self._by_mark.get(nick, ()):
             self.drop(ban.target, quietly=True)
-            self._put_unless_longer(
-                ban.with_marks(
-                    replace(mark, target=followed) if mark.target == nick else mark
-                    for mark in ban.marks
-                )
-            )
+            self._put_unless_longer(ban.moved({nick: followed}), quietly=True)
+
+    def account_renamed(self, old: str, new: str) -> bool:
+        """Let bans of an account follow it to another nick; return whether there are any.
+
+        It is part of a change of records, if the bans are stored.
+        """
+        account = Target(Kind.ACCOUNT, old)
+        covering = self._by_mark.get(account, ())
+        moves = {Target(kind, old): Target(kind, new) for kind in (Kind.ACCOUNT, Kind.NICK)}
+        for ban in covering:
+            self.drop(ban.target)
+            self._put_unless_longer(ban.moved(moves))
+        return bool(covering)
 
     def forget_nick(self, nick: str) -> None:
         """Let no ban cover a folded nick any more, whose next user is somebody else."""
@@ -486,12 +503,12 @@ class Bans:
         for ban in self._by_mark.get(target, ()):
             self.drop(ban.target, quietly=True)
             marks = [mark for mark in ban.marks if mark.target != target]
-            self._put_unless_longer(ban.with_marks(marks))
+            self._put_unless_longer(ban.with_marks(marks), quietly=True)
 
-    def _put_unless_longer(self, ban: Ban | None) -> None:
+    def _put_unless_longer(self, ban: Ban | None, *, quietly: bool = False) -> None:
         other = self._bans.get(ban.target) if ban is not None else None
         if ban is not None and (other is None or _end(other) < _end(ban)):
-            self.put(ban, quietly=True)
+            self.put(ban, quietly=quietly)
 
 
 def _end(ban: Ban) -> float:

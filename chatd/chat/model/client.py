@@ -122,6 +122,9 @@ class Client(Protocol):
     def close(self) -> None:
         """Send what is pending and end the connection."""
 
+    def abort(self) -> None:
+        """End this connection without sending what is pending."""
+
     def broken(self, bug: Exception) -> None:
         """Log a bug of ours in rendering or sending, and end this connection later."""
 

@@ -7,31 +7,38 @@ seconds since the epoch.
 from __future__ import annotations
 
 from chatd.chat.events import Refused
-from chatd.chat.limits import GUARDED_LINES
+from chatd.chat.limits import GUARDED_LINES, GUARDED_PASSWORDS
 
 
 class PasswordGuard:
     """The passwords that one session has tried in vain, and whether its next lines are held back.
 
-    :param tried: The passwords, as they were typed.
+    The passwords are never posted while the session lasts, or until it proves an account.
+
+    :param tried: The passwords, as they were typed; of more than `GUARDED_PASSWORDS`, the last.
     :param held: How many of the next lines may be passwords that were typed ahead; at most
         `GUARDED_LINES`.
     :param until: When that is over.
     """
 
-    __slots__ = ("_held", "_tried", "_until")
+    __slots__ = ("_held", "_until", "tried")
 
     def __init__(self, tried: tuple[str, ...], held: int, until: float) -> None:
-        self._tried = frozenset(text.strip() for text in tried)
+        self.tried = tried[-GUARDED_PASSWORDS:]
         self._held = min(held, GUARDED_LINES)
         self._until = until
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether it may hold back lines that are no password that was tried."""
+        return self._held > 0
+
     def check(self, line: str, now: float) -> None:
-        """Check that a line may be posted; the guard is not needed any more then.
+        """Check that a line may be posted; no other one is held back then.
 
         :raises Refused: ``held-back``.
         """
-        if line.strip() in self._tried:
+        if line.strip() in map(str.strip, self.tried):
             raise Refused("held-back", "That is a password that you tried; it was not posted.")
         if self._held and now < self._until:
             self._held -= 1
@@ -40,3 +47,4 @@ class PasswordGuard:
                 "That was not posted, as it may be a password, and none is asked for now; "
                 "type it again to say it.",
             )
+        self._held = 0

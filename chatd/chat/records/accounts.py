@@ -232,7 +232,8 @@ class Accounts:
             if self._by_look.get(look) is account:
                 del self._by_look[look]
         for key in account.keys:
-            self._by_key.pop(key.fingerprint, None)
+            if self._by_key.get(key.fingerprint) is account:  # else it has another nick already
+                del self._by_key[key.fingerprint]
         for key in account.pending:
             claims = self._claims[key.fingerprint]
             del claims[account.name.key]

@@ -57,6 +57,19 @@ class _Owed:
     value: str | None
 
 
+def _in_safe_order(changes: Mapping[tuple[str, str], _Change]) -> list[Record]:
+    """Return records in the order in which a store without transactions puts them.
+
+    If that ends halfway, with the process, nothing is lost: what is replaced by another record, as
+    an account that gets another nick, is dropped after that is put.  What was changed first is
+    dropped last: an account after what belongs to it, which the next owner of the nick must not
+    find.
+    """
+    all_of_them = [Record(*key, each.value) for key, each in changes.items()]
+    dropped = [each for each in all_of_them if each.value is None]
+    return [*(each for each in all_of_them if each.value is not None), *reversed(dropped)]
+
+
 class Records:
     """Writes the records of the chat, and undoes in memory what could not be stored.
 
@@ -143,7 +156,7 @@ class Records:
             writing.newest = number
         stored = False
         try:
-            await self._store.put_all([Record(*key, each.value) for key, each in changes.items()])
+            await self._store.put_all(_in_safe_order(changes))
             stored = True
         except NotStoredError as why:
             raise Refused("not-kept", f"That was not done: {why}") from None

@@ -47,6 +47,7 @@ class ThreadBridge:
         self.main_thread = main_thread
         self._calls: deque[Callable[[], object]] = deque()
         self._wake_pending = False
+        self._stopped = False
         self._steps: list[Callable[[], None]] = []
         self._step_bytes = 0
         self._to_main = Flow(MAX_STEPS, MAX_STEP_BYTES)
@@ -62,8 +63,12 @@ class ThreadBridge:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the connection's thread, and wait until it has ended."""
+        """Stop the connection's thread, and wait until it has ended.
+
+        What is asked of it from now on is not done, and never answered.
+        """
         self.call(self._loop.loop.stop)
+        self._stopped = True
         self._thread.join()
 
     @property
@@ -82,7 +87,7 @@ class ThreadBridge:
         a pipe, which costs more than most calls do.
         """
         self._calls.append(partial(step, *args))
-        if not self._wake_pending:
+        if not (self._wake_pending or self._stopped):
             self._wake_pending = True
             self._loop.loop.call_soon_threadsafe(self._run_calls)
 

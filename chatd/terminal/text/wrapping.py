@@ -9,23 +9,16 @@ here: one that the terminal itself wraps is still one link when it is copied or 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from bisect import bisect_right
 from typing import Final
 
-from chatd.terminal.text.graphemes import cells, clusters, measure
+from chatd.terminal.text.graphemes import cells
+from chatd.terminal.text.segments import Segment, segments
 from chatd.terminal.text.themes import RESET
 
-_PIECE: Final = re.compile(r"\x1b\[[0-9;]*m|\n| +|[^\x1b\n ]+")
 _SGR: Final = re.compile(r"\x1b\[[0-9;]*m")
 #: Matches text that needs more than breaks between words.
 _SPECIAL: Final = re.compile(r"[\x1b\n]|://")
-
-#: No row begins with closing punctuation, and none ends with opening punctuation.
-_CLOSING: Final = frozenset(
-    "\u3001\u3002\uff0c\uff0e\uff1a\uff1b\uff1f\uff01\uff09\uff3d\uff5d\u300d\u300f\u3011"
-    "\u3009\u300b\u3015\u301c\u3005\u30fb\u30fc\u2026\u2019\u201d.,:;?!)]}"
-)
-_OPENING: Final = frozenset("\uff08\uff3b\uff5b\u300c\u300e\u3010\u3008\u300a\u3014\u2018\u201c([{")
 
 
 def painted_width(line: str) -> int:
@@ -49,8 +42,11 @@ def wrap(head: str, hang: int, body: str, columns: int) -> str:
         if wrapped is not None:
             return head + wrapped
     rows = _Rows(columns, indent)
-    for piece in _PIECE.findall(head + body):
-        rows.take(piece)
+    if head[-1:] in ("", " ", "m"):  # else the last word of the head goes on in the body
+        rows.take(Segment(head))
+        rows.take_lines(segments(body))
+    else:
+        rows.take_lines(segments(head + body))
     return rows.finish()
 
 
@@ -77,7 +73,8 @@ def _wrap_words(text: str, room: int, columns: int, indent: int) -> str | None:
 class _Rows:
     """Rows under construction: the column and the colours at the end of the last one.
 
-    ``_gap`` are blanks and sequences that are written once it is known which row they go into.
+    ``_gap`` is what follows the last part, blanks and sequences; it is written once it is known
+    which row it goes into.
     """
 
     __slots__ = ("_at", "_blanks", "_colour", "_columns", "_gap", "_indent", "_out", "_shown")
@@ -87,92 +84,80 @@ class _Rows:
         self._indent = indent
         self._out: list[str] = []
         self._at = 0
-        self._gap: list[str] = []
+        self._gap = ""
         self._blanks = 0
         self._colour = self._shown = ""
 
-    def take(self, piece: str) -> None:
-        """Add a sequence, blanks, a line feed or a word."""
-        if piece[0] == "\x1b":
-            self._colour = "" if piece == RESET else self._colour + piece
-            self._gap.append(piece)
-        elif piece[0] == " ":
-            self._blanks += len(piece)
-            self._gap.append(piece)
-        elif piece == "\n":
-            self._begin_row()
-        else:
-            self._take_word(piece)
+    def take_lines(self, lines: tuple[Segment, ...]) -> None:
+        """Add segments, each of which begins a row, but for the first."""
+        for number, line in enumerate(lines):
+            if number:
+                self._begin_row(self._colour)
+            self.take(line)
+
+    def take(self, line: Segment) -> None:
+        """Add a segment, as many of its parts to each row as fit."""
+        earlier, count, number = self._colour, len(line.starts), 0
+        start = 0  # what is before it in the text is in a row
+        shift = -self._at - self._blanks  # from the cells of the text to those of the row
+        while number < count:
+            fit = bisect_right(line.after, self._columns + shift, number)
+            width = line.after[number] - line.before[number]
+            if fit > number:
+                start = self._put(line.text, start, line.ends[fit - 1], line.after[fit - 1] - shift)
+                self._shown = line.colour(fit - 1, earlier)
+                number = fit
+            elif number in line.links:
+                if self._at > self._indent:
+                    self._begin_row(line.colour(number, earlier))
+                    start, shift = line.starts[number], line.before[number] - self._indent
+                # The terminal wraps a link that is longer than a row.
+                shift = max(shift, line.after[number] - self._columns)
+                start = self._put(line.text, start, line.ends[number], line.after[number] - shift)
+                self._shown = line.colour(number, earlier)
+                number += 1
+            elif self._indent + width <= self._columns:
+                self._begin_row(line.colour(number, earlier))
+                start, shift = line.starts[number], line.before[number] - self._indent
+            else:
+                start, shift = self._break(line, number, start, shift, line.colour(number, earlier))
+                number += 1
+        self._gap += line.text[start:]
+        self._blanks += line.blanks
+        self._colour = line.colour(count, earlier)
+
+    def _break(
+        self, line: Segment, number: int, start: int, shift: int, colour: str
+    ) -> tuple[int, int]:
+        """Add a part that is longer than a row; return ``start`` and ``shift`` after it."""
+        ends, after = line.broken(number)
+        done = 0
+        while done < len(ends):
+            fit = bisect_right(after, self._columns + shift, done)
+            if fit == done:
+                self._begin_row(colour)
+                start = ends[done - 1] if done else line.starts[number]
+                shift = (after[done - 1] if done else line.before[number]) - self._indent
+                fit = max(done + 1, bisect_right(after, self._columns + shift, done))
+            start = self._put(line.text, start, ends[fit - 1], after[fit - 1] - shift)
+            self._shown = colour
+            done = fit
+        return start, shift
+
+    def _put(self, text: str, start: int, end: int, at: int) -> int:
+        """Add a piece of a text to the row, which is then so long; return where the piece ends."""
+        self._out += (self._gap, text[start:end])
+        self._at, self._gap, self._blanks = at, "", 0
+        return end
+
+    def _begin_row(self, colour: str) -> None:
+        """Begin a new row in these colours; the blanks before it are dropped."""
+        if self._shown:
+            self._out.append(RESET)
+        self._out.append("\r\n" + " " * self._indent + colour)
+        self._at, self._gap, self._blanks = self._indent, "", 0
+        self._shown = colour
 
     def finish(self) -> str:
         """Return the rows as one text, without blanks at the end."""
-        self._out += [piece for piece in self._gap if piece[0] == "\x1b"]
-        return "".join(self._out)
-
-    def _take_word(self, word: str) -> None:
-        parts = ((word, len(word)),) if word.isascii() else _parts(word)
-        width = sum(width for _, width in parts)
-        if self._at + self._blanks + width <= self._columns:
-            self._put(word, width)
-        elif "://" in word:
-            self._put_link(word, width)
-        else:
-            for part, width in parts:
-                self._take_part(part, width)
-
-    def _take_part(self, part: str, width: int) -> None:
-        """Add a part of a word, broken only when it is longer than a row."""
-        if self._at + self._blanks + width <= self._columns:
-            self._put(part, width)
-        elif self._indent + width <= self._columns:
-            self._begin_row()
-            self._put(part, width)
-        else:
-            for cluster in clusters(part):
-                width = measure(cluster).width
-                if self._at + self._blanks + width > self._columns:
-                    self._begin_row()
-                self._put(cluster, width)
-
-    def _put_link(self, link: str, width: int) -> None:
-        """Add a link in one piece; the terminal wraps one that is longer than a row."""
-        if self._at > self._indent:
-            self._begin_row()
-        self._put(link, width)
-        self._at = self._columns if self._at > self._columns else self._at
-
-    def _put(self, text: str, width: int) -> None:
-        self._out += self._gap
-        self._out.append(text)
-        self._at += self._blanks + width
-        self._forget_gap()
-
-    def _begin_row(self) -> None:
-        """Begin a new row in the current colours; the blanks before it are dropped."""
-        if self._shown:
-            self._out.append(RESET)
-        self._out.append("\r\n" + " " * self._indent + self._colour)
-        self._at = self._indent
-        self._forget_gap()
-
-    def _forget_gap(self) -> None:
-        self._gap.clear()
-        self._blanks = 0
-        self._shown = self._colour
-
-
-@lru_cache(maxsize=128)  # the same message is wrapped for every width in the room
-def _parts(word: str) -> tuple[tuple[str, int], ...]:
-    """Return the parts of a word between which a row may end, and the width of each."""
-    parts: list[tuple[str, int]] = []
-    part, cells_of_part, wide_before = "", 0, False
-    for cluster in clusters(word):
-        width = measure(cluster).width
-        tied = cluster[0] in _CLOSING or part[-1:] in _OPENING
-        if part and not tied and (width > 1 or wide_before):
-            parts.append((part, cells_of_part))
-            part, cells_of_part = "", 0
-        part += cluster
-        cells_of_part += width
-        wide_before = width > 1
-    return (*parts, (part, cells_of_part))
+        return "".join([*self._out, *_SGR.findall(self._gap)])

@@ -238,10 +238,14 @@ class Conversation:
         self._lines.clear()
         self._prompt.cancel()
 
+    def abort(self) -> None:
+        """End this connection, and drop what is pending."""
+        self.outbox.abort()
+
     def broken(self, bug: Exception) -> None:
         """Log a bug that occurred while sending, and end this connection."""
         self._log.failure("sending failed", failure=Failure(bug))
-        self.outbox.abort()
+        self.abort()
 
     # Entering and leaving -------------------------------------------------------------------------
 

@@ -167,10 +167,14 @@ class ProgramConversation(Generic[_Request]):
         self._requests.clear()
         self.outbox.close()
 
+    def abort(self) -> None:
+        """End this connection, and drop what is pending."""
+        self.outbox.abort()
+
     def broken(self, bug: Exception) -> None:
         """Log a bug, and end this connection."""
         self._log.failure("sending failed", failure=Failure(bug))
-        self.outbox.abort()
+        self.abort()
 
     # Program --------------------------------------------------------------------------------------
 

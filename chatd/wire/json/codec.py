@@ -76,6 +76,7 @@ __all__ = [
     "Username",
     "Users",
     "encode",
+    "encode_text",
     "recognises",
     "request_from",
 ]
@@ -140,6 +141,11 @@ def encode(fields: Mapping[str, object]) -> bytes:
     """
     line = json.dumps(fields, ensure_ascii=False, allow_nan=False)
     return line.encode("utf-8", "replace") + b"\n"
+
+
+def encode_text(text: str) -> bytes:
+    """Return a text as it stands in an object, without its quotes."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
 
 
 class JsonCodec:

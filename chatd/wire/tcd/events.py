@@ -82,11 +82,12 @@ class TcdStyle(ProgramStyle):
         match event:
             case PrivateMessage(sender=sender, text=text, end=Recipient.ADDRESSEE):
                 return chat(self.private_ref(sender), sender, f"(private) {text}")
-            case PutOut(room=None, banned=banned):
-                done = "banned" if banned else "kicked"
-                return error(ErrorCode.NOT_ALLOWED, f"You were {done} from this server.")
-            case PutOut(room=str(room), by=by, banned=banned):
-                text = f"You were {'banned' if banned else 'kicked'} from this chatroom."
+            case PutOut(room=None):
+                return error(
+                    ErrorCode.NOT_ALLOWED, f"{_put_out(event)} from this server{_why(event)}."
+                )
+            case PutOut(room=str(room), by=by):
+                text = f"{_put_out(event)} from this chatroom{_why(event)}."
                 return chat(self.ref(room), by or "server", text)
             case Announced(by=by, text=text):
                 return chat(self.private_ref(by), by, f"(to everyone) {text}")
@@ -96,3 +97,13 @@ class TcdStyle(ProgramStyle):
                 return error(ErrorCode.REFUSED, f"You missed {count} messages in {room}.")
             case _:
                 return b""
+
+
+def _put_out(event: PutOut) -> str:
+    return f"You were {'banned' if event.banned else 'kicked'}"
+
+
+def _why(event: PutOut) -> str:
+    """Return who did it, and the reason if there is one."""
+    by = f" by {event.by}" if event.by else ""
+    return f"{by} ({event.reason})" if event.reason else by

@@ -85,19 +85,25 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """LEAVE_CHATROOM; ``nick`` may be empty."""
+    """LEAVE_CHATROOM; ``nick`` may be empty.
 
-    ref: int
-    join_id: int
+    ``ref`` is a ROOM_REF or a room's name, ``join_id`` None if it is no number.
+    """
+
+    ref: int | str
+    join_id: int | None
     nick: str
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """CHAT: a message of one line or several, none of them empty; ``nick`` may be empty."""
+    """CHAT: a message of one line or several, none of them empty; ``nick`` may be empty.
 
-    ref: int
-    join_id: int
+    ``ref`` is a ROOM_REF or a room's name, ``join_id`` None if it is no number.
+    """
+
+    ref: int | str
+    join_id: int | None
     nick: str
     lines: tuple[str, ...]
 
@@ -252,15 +258,18 @@ class PartialRequest:
 
     def _room_request(self) -> Leave | Say | Bad:
         """Return a request with a ROOM_REF, or its error."""
-        ref, join_id = number(self._values[self._kind]), number(self._values[b"JOIN_ID"])
-        if ref is None or join_id is None:
-            return _bad_field(ErrorCode.NOT_A_NUMBER, self._kind if ref is None else b"JOIN_ID")
+        ref: int | str | None = number(self._values[self._kind])
+        if ref is None:
+            ref = self._text(self._kind)
+        if not ref and ref != 0:
+            return _bad_field(ErrorCode.NOT_A_NUMBER, self._kind)
+        join_id = number(self._values[b"JOIN_ID"])
         nick = self._text(b"CLIENT_NAME")
         if self._kind == b"LEAVE_CHATROOM":
             return Leave(ref, join_id, nick)
         return self._say(ref, join_id, nick)
 
-    def _say(self, ref: int, join_id: int, nick: str) -> Say | Bad:
+    def _say(self, ref: int | str, join_id: int | None, nick: str) -> Say | Bad:
         """Return the message; line breaks other than LF and expanded tabs count as well."""
         message = b"\n".join(self._lines).decode("utf-8", "replace")
         lines = tuple(text for line in safe_lines(message) if (text := line.rstrip()))

@@ -10,7 +10,8 @@ import pytest
 from chatd.chat.events import Deleted, Edited, Entry, RoomEvent, Said
 from chatd.chat.limits import EDIT_SECONDS, ROOM_HISTORY
 from chatd.store.memory import MemoryStore
-from chatd.wire.json.events import EventStyle, MessageStyle
+from chatd.wire.json.events import EventStyle
+from chatd.wire.json.messages import MessageStyle
 from chatd.wire.tcd.events import TcdStyle
 from tests.support.people import Client, Server, User
 

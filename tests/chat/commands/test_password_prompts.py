@@ -3,7 +3,13 @@
 import pytest
 
 from chatd.chat.commands.accounts import may_hold_secret
-from chatd.chat.limits import GUARDED_LINES, PASSWORD_PROMPTS, TYPED_AHEAD_SECONDS, WARY_SECONDS
+from chatd.chat.limits import (
+    GUARDED_LINES,
+    GUARDED_PASSWORDS,
+    PASSWORD_PROMPTS,
+    TYPED_AHEAD_SECONDS,
+    WARY_SECONDS,
+)
 from chatd.chat.text.names import nick
 from tests.chat.records.test_accounts import ADA
 from tests.support.passwords import Checker, Hasher
@@ -64,8 +70,29 @@ def test_after_the_last_try_users_are_told_and_no_try_is_posted() -> None:
         assert guest.sees() == [TRIED]
     guest.types("correct horze")
     assert guest.sees() == [HELD], "a fourth try"
-    guest.types("hello"), guest.types(tries[0])
-    assert witness.sees() == ["guest1: hello", f"guest1: {tries[0]}"], "nothing is guarded now"
+    guest.types("hello"), guest.types(tries[0]), guest.types("/topic"), guest.types(tries[0])
+    assert witness.sees() == ["guest1: hello"], "a password is none less after a message"
+
+
+def test_a_new_password_that_was_given_with_the_command_is_not_posted() -> None:
+    _, guest, witness = with_ada()
+    guest.types(f"/login ada {SECRET}"), witness.sees()
+    asked(guest, "/password my new secret", "wrong one", "wrong two", "wrong three")
+    for _ in range(3):
+        guest.types("my new secret")
+    assert guest.sees() == [TRIED] * 3
+    assert witness.sees() == []
+
+
+def test_what_was_tried_before_is_guarded_as_well_and_bounded() -> None:
+    server, guest, witness = with_ada()
+    for number in range(GUARDED_PASSWORDS + 1):
+        server.now += 10_000
+        asked(guest, "/login ada", f"wrong {number}", "")
+    witness.sees(), guest.types("wrong 1")
+    assert guest.sees()[-1] == TRIED
+    guest.types("wrong 0")
+    assert witness.sees() == ["guest1: wrong 0"]
 
 
 def test_a_held_line_is_posted_when_it_is_typed_again_or_later() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.events import Refused
 from chatd.chat.records.accounts import KIND, Account, Key
 from chatd.chat.store import Record
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server
+from tests.support.people import Client, Server
+from tests.support.steps import Step, finished, started
 
 KEYS = {nick: f"SHA256:{nick}" for nick in ("bob.", "root", "0perator", "José", "Jose")}
 
@@ -34,6 +37,36 @@ def test_a_nick_of_the_staff_is_for_operators(nick: str) -> None:
     assert server.enters(nick, operator=True).nick == f"{nick}2"
     operator.types("/nick ada"), operator.types(f"/nick {nick}")
     assert operator.nick == nick
+
+
+class SlowClaims(MemoryStore):
+    """A store whose claims of nicks take a step, as in a cluster, while it ``is_slow``."""
+
+    is_slow = False
+
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        claimed = await super().claim(nick, holder, owner=owner)
+        if self.is_slow:
+            await Step()
+        return claimed
+
+
+def test_a_nick_that_an_account_gets_while_it_is_claimed_is_not_free() -> None:
+    store = SlowClaims()
+    server = Server(store)
+    server.enters("ada", fingerprint=KEYS["Jose"]).types("/register")
+    op = server.enters("op", operator=True)
+    guest = server.enters("guest")
+    store.is_slow = True
+    renaming = started(server.chat.rename(guest.session.person, "lin", server.now))
+    coming = started(server.chat.enter(Visitor("lynn"), Client(), server.now))
+    store.is_slow = False
+    op.types("/server rename ada lin")
+    with pytest.raises(Refused, match="lin is taken"):
+        finished(renaming)
+    assert guest.nick == "guest"
+    assert finished(coming)[0].person.nick == "lynn"
+    assert server.enters("x", fingerprint=KEYS["Jose"]).nick == "lin"
 
 
 @pytest.mark.parametrize("nick", ["bob.", "root", "0perator"])

@@ -10,9 +10,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chatd.chat.events import Entry
+from chatd.chat.events import Entry, PersonalEvent
 from chatd.chat.fanout import audience
-from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
+from chatd.chat.fanout.log import ProgramStyle
+from chatd.chat.limits import (
+    CHUNK_BYTES,
+    FLUSH_EVENTS,
+    LOG_BYTES,
+    LOG_EVENTS,
+    RENDERED_CHARACTERS,
+    SLICE,
+)
 from chatd.terminal.style import TextStyle
 from tests.support.people import Client, Server
 
@@ -233,6 +241,46 @@ def test_a_very_large_room_is_served_in_slices_and_in_order() -> None:
     assert clients[0].received == b"p1: two\r\n" + left
     assert clients[1].received == b"p0: one\r\n" + left
     assert {client.received for client in clients[3:]} == {b"p0: one\r\np1: two\r\n" + left}
+
+
+class _Styled(ProgramStyle):
+    """A style that notes what it renders; no two are equal."""
+
+    def __init__(self, rendered: list[int]) -> None:
+        self.rendered = rendered
+
+    def render(self, entry: Entry, mentioned: bool = False) -> bytes:
+        self.rendered.append(entry.number)
+        return b"x"
+
+    def render_personal(self, event: PersonalEvent) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_long_messages_to_many_styles_are_rendered_in_slices(large: bool) -> None:
+    server, rendered = Server(), list[int]()
+    room = server.chat.lobby.audience
+    ada, *others = [server.enters(f"p{n}") for n in range(40)]
+    for other in others:
+        room.restyle(other.session, _Styled(rendered))
+    while server.end_one_turn():
+        pass
+    if large:  # somebody is far behind, and the log has reached its bound
+        room.hold(others.pop().session)
+        for _ in range(2 * LOG_BYTES // 4000):
+            ada.types("y" * 4000)
+            server.end_turn()
+        assert room.backlog <= LOG_BYTES // 4000 + 1
+    rendered.clear()
+    for _ in range(3):
+        ada.types("x" * 4000)
+    in_turns = []
+    while server.end_one_turn():
+        in_turns.append(len(rendered))
+        rendered.clear()
+    assert sum(in_turns) == 3 * len(others)
+    assert max(in_turns) * 4000 // RENDERED_CHARACTERS < SLICE + 3 * 4000 // RENDERED_CHARACTERS
 
 
 def test_a_log_that_reaches_its_bound_is_flushed_without_slices(

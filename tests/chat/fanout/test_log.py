@@ -90,12 +90,28 @@ def test_a_log_is_large_at_its_bounds() -> None:
 
 
 def test_many_styles_together_have_a_bound_of_their_own() -> None:
-    log = log_of("x" * (LOG_BYTES // 2))
-    for _ in range(2 * LOG_STYLES):
-        log.chunk(Counting(), 0)
-    assert not log.is_large
-    log.chunk(Counting(), 0)
-    assert log.is_large
+    log, first, last = log_of("x" * (LOG_BYTES // 2), "y"), Counting(), Counting()
+    for style in (first, *(Counting() for _ in range(2 * LOG_STYLES - 2)), last):
+        log.chunk(style, 0)
+    log.chunk(first, 0), log.chunk(last, 0)
+    assert (first.rendered[0], last.rendered[0]) == (2, 1)  # the others were dropped for the last
+    assert not log.is_large  # events are not forgotten for the number of styles
+    assert log.chunk(first, 1) == (b"y", 2)
+
+
+def test_a_style_renders_only_what_its_listeners_have_not_been_sent() -> None:
+    log, style = log_of("a", "b", "c"), Counting()
+    assert log.chunk(style, 2) == (b"c", 3)
+    assert style.rendered == Counter({2: 1})
+    assert log.chunk(style, 1) == (b"bc", 3)  # one of them is behind after all
+    assert log.piece(style, 2) == b"c"
+    assert style.rendered == Counter({1: 1, 2: 2})
+    log.forget(2)
+    for number, text in ((3, "d"), (4, "e")):
+        log.append(Entry("lobby", number, "ada", Said(0.0, "ada", text)))
+    assert log.chunk(style, 4) == (b"e", 5)
+    assert style.rendered[3] == 0
+    assert log.chunk(style, 2) == (b"cde", 5)
 
 
 def test_the_chunk_at_the_end_is_empty() -> None:

@@ -34,6 +34,7 @@ class Model:
         self.ended: list[Person] = []
         self.rooms = {"lobby": Room("lobby", 1)}
         self._made = 1
+        self.refs: dict[str, int] = {}
 
     def room(self, name: str) -> Room | None:
         return self.rooms.get(name.lower())
@@ -41,6 +42,13 @@ class Model:
     def find_room(self, name: str) -> Room:
         room = self.room(name)
         if room is None:
+            raise Refused("no-such-room", f"There is no room {name}; /rooms lists them.")
+        return room
+
+    def _find_room_for(self, person: Person, name: str) -> Room:
+        """Return a room; a client of the socket assignment finds those that have a ROOM_REF."""
+        room = self.find_room(name)
+        if isinstance(person.rendering, AssignmentRendering) and not room.ref:
             raise Refused("no-such-room", f"There is no room {name}; /rooms lists them.")
         return room
 
@@ -112,7 +120,10 @@ class Model:
         room = self.room(name)
         if room is None:
             self._made += 1
-            room = self.rooms[name.lower()] = Room(name, self._made, owner=person)
+            ref = self.refs.get(name.lower(), 0)
+            room = self.rooms[name.lower()] = Room(name, self._made, ref, owner=person)
+        if isinstance(person.rendering, AssignmentRendering):
+            room.ref = self.refs.setdefault(name.lower(), len(self.refs) + 1)
         self.post_event("joined", room, person)
         room.members.append(person)
         person.rooms.append(room)
@@ -163,13 +174,15 @@ class Model:
                 room = known if known is not None and already else self.join(person, name)
                 self.reply(person, rendering.joined(person, room, already=already))
             case Leave(room=name):
-                self._leave(person, self.find_room(name))
+                self._leave(person, self._find_room_for(person, name))
             case Focus(room=name):
                 person.focus = self.joined_room(person, self.find_room(name))
                 self.reply(person, rendering.focused(person.focus))
             case Say(room=name, text=text):
                 by_name = isinstance(rendering, AssignmentRendering | JsonEventRendering)
-                room = self.joined_room(person, self.find_room(name) if by_name else person.focus)
+                room = self.joined_room(
+                    person, self._find_room_for(person, name) if by_name else person.focus
+                )
                 self._say("said", person, room, text)
                 self.reply(person, rendering.acknowledged(request, person, room))
             case Act(text=text):
@@ -201,7 +214,7 @@ class Model:
         rendering = person.rendering
         if isinstance(rendering, AssignmentRendering) and person not in room.members:
             assert isinstance(person.client, AssignmentClient)
-            if room.number in person.client.refs:
+            if room.ref in person.client.refs:
                 self.reply(person, rendering.leaving(person, room))
                 return
         self.joined_room(person, room)

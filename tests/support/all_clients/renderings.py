@@ -135,7 +135,7 @@ class AssignmentRendering(Rendering):
     errors = {"no-such-room": 5, "not-in-room": 6}  # noqa: RUF012 - it is a table
 
     def chat(self, room: Room | None, nick: str, text: str) -> list[str]:
-        number = room.number if room else 0
+        number = room.ref if room else 0
         return [f"CHAT: {number}\nCLIENT_NAME: {nick}\nMESSAGE: {text}\n\n"]
 
     def room_event(self, event: RoomEvent, to: Person) -> list[str]:
@@ -160,21 +160,22 @@ class AssignmentRendering(Rendering):
         return self.chat(shared[0] if shared else None, sender.nick, f"(private) {text}")
 
     def kicked(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
-        return self.chat(room, by.nick, "You were kicked from this chatroom.")
+        text = f"You were kicked from this chatroom by {by.nick}{reason_suffix(reason)}."
+        return self.chat(room, by.nick, text)
 
     def refused(self, refusal: Refused, client: Client) -> list[str]:
         return [f"ERROR_CODE: {self.errors[refusal.code]}\nERROR_DESCRIPTION: TEXT\n"]
 
     def joined(self, person: Person, room: Room, *, already: bool) -> list[str]:
         answer = f"JOINED_CHATROOM: {room.name}\nSERVER_IP: 10.0.0.1\nPORT: 12345\n"
-        answer += f"ROOM_REF: {room.number}\nJOIN_ID: ID\n"
+        answer += f"ROOM_REF: {room.ref}\nJOIN_ID: ID\n"
         more = self.chat(room, person.nick, f"{person.nick} has joined this chatroom.")
         return [answer] if already else [answer, *more]
 
     def leaving(self, person: Person, room: Room) -> list[str]:
         assert isinstance(person.client, AssignmentClient)
-        join_id = person.client.refs.get(room.number, 1)
-        return [f"LEFT_CHATROOM: {room.number}\nJOIN_ID: {join_id}\n"]
+        join_id = person.client.refs.get(room.ref, 1)
+        return [f"LEFT_CHATROOM: {room.ref}\nJOIN_ID: {join_id}\n"]
 
     def left(self, person: Person, room: Room) -> list[str]:
         return self.chat(room, person.nick, f"{person.nick} has left this chatroom.")
@@ -182,7 +183,7 @@ class AssignmentRendering(Rendering):
     def goodbye(self, person: Person) -> list[str]:
         return [
             each
-            for room in sorted(person.rooms, key=lambda room: room.number)
+            for room in sorted(person.rooms, key=lambda room: room.ref)
             for each in self.chat(room, person.nick, f"{person.nick} has left this chatroom.")
         ]
 
@@ -252,8 +253,12 @@ class JsonMessageRendering(JsonRendering):
         return []
 
     def kicked(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
-        text = f"You were kicked from {room.name}."
+        text = f"You were kicked from {room.name}{reason_suffix(reason)}."
         return [to_json({"message": text, "sender": by.nick, "dm": None})]
+
+    def refused(self, refusal: Refused, client: Client) -> list[str]:
+        error = {"error": refusal.sentence, "errorCode": self.errors[refusal.code]}
+        return [to_json({**error, "message": refusal.sentence, "sender": "server", "dm": None})]
 
 
 class JsonEventRendering(JsonRendering):

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Room:
-    """A room: its members in the order in which they joined, its owner, topic and history."""
+    """A room: its members in the order in which they joined, its owner, topic and history.
+
+    ``ref`` is its ROOM_REF; 0 while no client of the socket assignment has joined one of its name.
+    """
 
     name: str
     number: int
+    ref: int = 0
     members: list[Person] = field(default_factory=list)
     owner: Person | None = None
     topic: str = ""

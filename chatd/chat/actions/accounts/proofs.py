@@ -10,7 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from chatd.chat.actions.accounts.sessions import end_sessions, origin_of, tell_owner
+from chatd.chat.actions.accounts.sessions import (
+    end_session,
+    end_sessions,
+    origin_of,
+    tell_owner,
+)
 from chatd.chat.actions.login import become_owner, check_access
 from chatd.chat.actions.moderation.accounts import find_account
 from chatd.chat.chat import Chat
@@ -25,8 +30,12 @@ from chatd.chat.text.names import fold
 def account_of(chat: Chat, session: Session) -> Account:
     """Return the account of a session's user as it is now.
 
-    :raises Refused: ``no-account``.
+    A session that was ended meanwhile, perhaps by the owner as it is a thief's, changes nothing.
+
+    :raises Refused: ``no-account`` or ``cancelled``.
     """
+    if session not in session.person.sessions:
+        raise Refused("cancelled", "This connection has ended, so nothing has changed.")
     key = session.person.account
     account = chat.accounts.get(key) if key is not None else None
     if account is None:
@@ -160,7 +169,10 @@ def _pending_key(account: Account, session: Session, now: float) -> Key:
 async def accept_key(chat: Chat, session: Session, nick: str, now: float) -> Account:
     """Let a user's key prove the account that claims it, and make a guest its owner.
 
-    :raises Refused: as `_claiming`, ``key-taken``, ``banned``, ``not-invited``, ``not-kept``.
+    The owner may remove the key again while the store and other servers are awaited.
+
+    :raises Refused: as `_claiming`, ``key-taken``, ``no-key``, ``banned``, ``not-invited``,
+        ``not-kept``.
     :raises Relayed: when the owner's server runs the connection from now on.
     """
     account = _claiming(chat, session, nick)
@@ -170,8 +182,19 @@ async def accept_key(chat: Chat, session: Session, nick: str, now: float) -> Acc
     account = await chat.accounts.add_key(account, key, change)
     _tell(chat, account, change, session)
     if session.person.account is None and session in session.person.sessions:
+        if not _is_proved_by(chat, account, key):
+            raise Refused("no-key", f"Your key is none of {account.name} any more.")
         await become_owner(chat, session, account, now)
+        if not _is_proved_by(chat, account, key) and session in session.person.sessions:
+            sentence = f"Your key is none of {account.name} any more; this connection ends."
+            end_session(chat, session, sentence, now)
     return account
+
+
+def _is_proved_by(chat: Chat, account: Account, key: Key) -> bool:
+    """Whether a key still proves an account."""
+    found = chat.accounts.of_key(key.fingerprint)
+    return found is not None and found.name.key == account.name.key
 
 
 async def decline_key(chat: Chat, session: Session, nick: str, now: float) -> Account:
@@ -212,7 +235,7 @@ async def reset_password(
         )
     key, password = account.name.key, chat.authentication.make_password()
     password_hash = await chat.authentication.hash(password, key, by.person.address, now)
-    account = chat.accounts.get(key) or account
+    account = find_account(chat, by, nick)  # it may be gone, or its owner be here, by now
     change = Change(now, f"the password was reset by the operator {by.person.nick}")
     until = chat.believed.at(now) + RESET_PASSWORD_SECONDS
     account = await chat.accounts.reset(

@@ -168,6 +168,8 @@ async def unsuspend(chat: Chat, by: Actor, account: Account, now: float) -> None
 async def rename(chat: Chat, by: Actor, account: Account, name: Name, now: float) -> None:
     """Give an account another nick; its owner logs in again under that.
 
+    Bans and mutes follow it: whoever has the old nick next is somebody else.
+
     :raises Refused: ``nick-taken``, ``not-kept``.
     """
     old, new = account.name.key, name.key
@@ -182,6 +184,10 @@ async def rename(chat: Chat, by: Actor, account: Account, name: Name, now: float
             return []
         chat.profiles.move(old, new)
         chat.offline.move(old, new)
+        chat.access.bans.account_renamed(old, new)
+        for room in chat.rooms.values():
+            if room.is_persistent:
+                _move_bans(room, old, new)
         return chat.persistent.account_gone(chat.rooms.values(), old, new)
 
     changed = await chat.records.keep(change)
@@ -189,9 +195,18 @@ async def rename(chat: Chat, by: Actor, account: Account, name: Name, now: float
     if old != new:
         chat.logins.forget(old)
         chat.profiles.forget(old)
+        for room in chat.rooms.values():  # nothing of these is stored, which could have failed
+            if not room.is_persistent and _move_bans(room, old, new):
+                changed.append(room)
     for room in changed:
         chat.peers.room_changed(room)
     chat.audit.add(now, by.person, "server rename", f"account {account.name} {name}")
+
+
+def _move_bans(room: Room, old: str, new: str) -> bool:
+    """Let the bans and mutes of a room follow an account; return whether there are any."""
+    are_banned, are_muted = (each.account_renamed(old, new) for each in (room.bans, room.mutes))
+    return are_banned or are_muted
 
 
 # Expiry -------------------------------------------------------------------------------------------

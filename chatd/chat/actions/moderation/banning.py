@@ -132,25 +132,28 @@ async def ban(act: ModeratorAct, text: str, words: str) -> tuple[Ban, str]:
     _check_targets(act, new, of_person=isinstance(found, Person))
     if not room.bans.has_room_for(new.target, act.now):
         raise Refused("too-many", f"{room} has {room.bans.limit} bans; /unban somebody first.")
-    await act.chat.records.keep(lambda: _put_ban(act, new))
-    banned = [
+    covered = [
         other for other in room.members if other is found or new.covers(other.identity, act.now)
+    ]
+    follows = [*covered, found] if isinstance(found, Person) else covered
+    await act.chat.records.keep(lambda: _put_ban(act, new, follows))
+    banned = [
+        other for other in room.members if other in covered or new.covers(other.identity, act.now)
     ]
     _audit(act, "ban", new)
     act.chat.peers.room_changed(room)
-    follows = [*banned, found] if isinstance(found, Person) else banned
-    _follow_nicks(room, new, follows)
     for other in banned:
         kick(act.chat, other, room, act.moderator.person, new.reason, act.now, new)
     return new, left_out
 
 
-def _put_ban(act: ModeratorAct, new: Ban) -> None:
-    """Add a ban, as part of a change of records.
+def _put_ban(act: ModeratorAct, new: Ban, follows: Iterable[Person]) -> None:
+    """Add a ban, as part of a change of records, and let it follow the nicks of some people.
 
     It revokes the roles and the invitations of the accounts that it covers.
     """
     act.room.bans.extend(new, act.now)
+    _follow_nicks(act.room, new, follows)
     accounts = {_account_of(act.chat, mark.target) for mark in new.marks} - {None}
     for account in accounts:
         act.room.roles.pop(account or "", None)
@@ -248,11 +251,16 @@ async def mute(act: ModeratorAct, nick: str, words: str) -> None:
         _check_targets(act, new, of_person=True)
     if not room.mutes.has_room_for(new.target, act.now):
         raise Refused("too-many", f"{room} has {room.mutes.limit} mutes; /unmute somebody first.")
-    await act.chat.records.keep(lambda: room.mutes.extend(new, act.now))
-    _follow_nicks(room, new, (other,))
+    await act.chat.records.keep(lambda: _put_mute(act, new, other))
     _audit(act, "mute", new)
     muted = Muted(act.now, other.nick, act.moderator.person.nick, True, new.until, new.reason)
     act.chat.post(room, muted, act.moderator.person)
+
+
+def _put_mute(act: ModeratorAct, new: Ban, other: Person) -> None:
+    """Add a mute, as part of a change of records, and let it follow a person's nick."""
+    act.room.mutes.extend(new, act.now)
+    _follow_nicks(act.room, new, (other,))
 
 
 async def unmute(act: ModeratorAct, text: str) -> None:

@@ -79,7 +79,10 @@ async def ban(chat: Chat, by: Actor, text: str, words: str, now: float) -> tuple
     everyone = chat.people.everyone()
     banned = [each for each in everyone if new.covers(each.identity, made) and not each.operator]
     remote = sum(map(chat.peers.is_remote, banned))
-    return new, covers.left_out, removal.enforce_server_ban(chat, new, now) + remote
+    count = removal.enforce_server_ban(chat, new, now) + remote
+    if isinstance(found, Person) and found not in banned:
+        count += removal.put_out(chat, found, by.person, new, now)
+    return new, covers.left_out, count
 
 
 #: Those whom no ban from the server covers.

@@ -6,7 +6,7 @@ covered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatd.chat.actions.moderation import removal
 from chatd.chat.actions.moderation.operators import OPERATORS, check_bans_fit
@@ -100,7 +100,7 @@ def find_raid(chat: Chat, by: Actor, text: str, seconds: float, words: str, now:
     entered = [
         person
         for person in chat.people.everyone()
-        if now - person.since <= seconds
+        if 0 <= now - person.since <= seconds  # not who came before the clock was set back
         and (network is None or network.covers(person.identity))
         and person is not by.person
     ]
@@ -138,7 +138,7 @@ def _network(text: str) -> Target | None:
     """
     target = read_target(text) if text.lower() != EVERYONE else None
     if text.lower() != EVERYONE and (target is None or target.kind is not Kind.ADDRESS):
-        raise Refused("bad-target", "Those who entered lately are everyone, or from a network.")
+        raise Refused("bad-target", "Say whom: everyone, or a network such as 203.0.113.0/24.")
     return target
 
 
@@ -173,13 +173,15 @@ def _counted(count: int) -> str:
 async def ban_raid(chat: Chat, by: Actor, raid: Raid, now: float) -> int:
     """Ban the people of a raid from the server, those who have left meanwhile too.
 
-    Return how many people and connections are disconnected.
+    Who has changed nick since the operator was shown them is banned under the new one.  Return how
+    many people and connections are disconnected.
 
     :raises Refused: ``too-many`` or ``not-kept``.
     """
-    check_bans_fit(chat, (made.target for made in raid.bans), now)
     time, server_bans = chat.believed.at(now), chat.access.bans
-    bans = await chat.records.keep(lambda: [server_bans.extend(made, time) for made in raid.bans])
+    current = [*map(_with_nick, raid.bans, raid.people)]
+    check_bans_fit(chat, (made.target for made in current), now)
+    bans = await chat.records.keep(lambda: [server_bans.extend(made, time) for made in current])
     nicks = ", ".join(made.label for made in bans)
     who = f"{_counted(len(bans))} of {_lately(raid.seconds)}"
     chat.audit.add(
@@ -194,4 +196,15 @@ async def ban_raid(chat: Chat, by: Actor, raid: Raid, now: float) -> int:
         chat.peers.is_remote(person) and chat.people.get(person.name.key) is person
         for person in raid.people
     )
-    return removal.enforce_server_bans(chat, bans, now) + remote
+    count = removal.enforce_server_bans(chat, bans, now) + remote
+    for person, made in zip(raid.people, bans, strict=True):  # those who were renamed just now
+        if not made.covers(person.identity, time):
+            count += removal.put_out(chat, person, by.person, made, now)
+    return count
+
+
+def _with_nick(made: Ban, person: Person) -> Ban:
+    """Return the ban of a person with the nick that they have now."""
+    [before] = {each.target.value for each in made.marks if each.target.kind is Kind.NICK} or {""}
+    old, new = Target(Kind.NICK, before), Target(Kind.NICK, person.name.key)
+    return replace(made.moved({old: new}), label=person.nick)

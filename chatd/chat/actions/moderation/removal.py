@@ -8,7 +8,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.model.bans import Ban, Bans, Identity
 from chatd.chat.model.entities import Person, Room, Session
-from chatd.chat.peers import CloseRoom, Kick
+from chatd.chat.peers import CloseRoom, Disconnect, Kick
 
 
 def kick(
@@ -75,6 +75,18 @@ def disconnect(chat: Chat, person: Person, notice: PutOut) -> None:
     for session in sessions:
         session.deliver(notice)
         session.client.close()
+
+
+def put_out(chat: Chat, person: Person, by: Person, ban: Ban, now: float) -> bool:
+    """Disconnect a person who was named in a ban from the server, if they are still here.
+
+    They may have another nick by now, and nothing else that it covers.
+    """
+    if chat.people.get(person.name.key) is not person or person.operator:
+        return False
+    if not chat.peers.forward(person, by, Disconnect(ban.reason, now)):
+        disconnect(chat, person, PutOut(now, None, ban.by, ban.reason, True, ban.until))
+    return True
 
 
 def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:

@@ -68,12 +68,21 @@ async def set_room(chat: Chat, by: Actor, room: Room, name: str, value: str, now
     if name == "topic":
         await set_topic(chat, by, room, value, now)
         return
-    await chat.records.keep(lambda: _change(chat, by, room, name, value, now))
+
+    def change() -> None:
+        _change(chat, by, room, name, value, now)
+
+    if name == "lasting":
+        await chat.change_persistence(room, change, now)
+    else:
+        await chat.records.keep(change)
     if name == "history":
         chat.history.limit(room)
     shown = setting(room, name)
     chat.audit.add(now, by.person, "room", f"{name} {shown}", room=room)
     chat.post(room, RoomSet(now, by.person.nick, name, shown), by.person)
+    if name == "lasting":
+        chat.after_leaving(room, now)  # the last member may have left meanwhile
 
 
 def _change(chat: Chat, by: Actor, room: Room, name: str, value: str, now: float) -> None:

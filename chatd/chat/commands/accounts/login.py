@@ -66,7 +66,7 @@ async def _password(call: Call) -> None:
         account = account_of(call.chat, call.session)
         if is_removed:
             check_password_change(account, "")
-    now = await confirm(call, account)
+    now = await confirm(call, account, "" if is_removed else call.words)
     if is_removed:
         await remove_password(call.chat, call.session, now)
         call.answer(f"{account.name} has no password any more.")

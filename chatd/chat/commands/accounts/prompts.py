@@ -25,20 +25,22 @@ def typed_ahead(call: Call, lines: int) -> Iterator[None]:
     try:
         yield
     except Refused:
-        if call.session.guard is None:
+        guard = call.session.guard
+        if guard is None or not guard.is_holding:
+            tried = guard.tried if guard is not None else ()
             until = call.now + TYPED_AHEAD_SECONDS
-            call.session.guard = PasswordGuard((), lines, until)
+            call.session.guard = PasswordGuard(tried, lines, until)
         raise
 
 
 class _Tries:
     """The tries of one user to give a password: so many that typing errors do no harm."""
 
-    def __init__(self, call: Call, given: str) -> None:
+    def __init__(self, call: Call, given: str, also: str = "") -> None:
         self._call = call
         self._given = given
         self._left = PASSWORD_PROMPTS
-        self._typed: list[str] = [given] if given else []
+        self._typed: list[str] = [each for each in (given, also) if each]
         self._now = call.now
 
     async def next(self, question: str) -> tuple[str, float]:
@@ -80,21 +82,28 @@ class _Tries:
             )
 
     def _guard(self, held: int = 1) -> None:
+        before = self._call.session.guard
+        tried = (*(before.tried if before is not None else ()), *self._typed)
         until = self._now + WARY_SECONDS
-        self._call.session.guard = PasswordGuard(tuple(self._typed), held, until)
+        self._call.session.guard = PasswordGuard(tried, held, until)
 
 
 async def prove(
-    call: Call, question: str, attempt: Callable[[str, float], Awaitable[_T]], given: str = ""
+    call: Call,
+    question: str,
+    attempt: Callable[[str, float], Awaitable[_T]],
+    given: str = "",
+    also: str = "",
 ) -> _T:
     """Return what ``attempt`` returns for a password and the time when it was entered.
 
     The user is asked for one up to `PASSWORD_PROMPTS` times.
 
     :param given: The first password, if it was given with the command.
+    :param also: Another one that was given with the command, and must not be posted either.
     :raises Refused: ``cancelled``, ``asked-enough``, and what ``attempt`` raises.
     """
-    tries = _Tries(call, given)
+    tries = _Tries(call, given, also)
     while True:
         password, now = await tries.next(question)
         try:
@@ -106,9 +115,10 @@ async def prove(
             return proved
 
 
-async def confirm(call: Call, account: Account) -> float:
+async def confirm(call: Call, account: Account, given: str = "") -> float:
     """Ask for the current password of an account, if it has one; return the time.
 
+    :param given: The new password, if it was given with the command.
     :raises Refused: as `prove` and `chatd.chat.entry.authentication.Authenticator.authenticate`.
     """
     if not account.has_password:
@@ -121,7 +131,7 @@ async def confirm(call: Call, account: Account) -> float:
         )
         return now
 
-    return await prove(call, f"Current password of {account.name}", check)
+    return await prove(call, f"Current password of {account.name}", check, also=given)
 
 
 async def ask_new(call: Call, nick: str, given: str = "") -> tuple[str, float]:

@@ -2,44 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from chatd.chat.commands.history import readable
 from chatd.chat.model import rules
-from chatd.chat.model.entities import Outsider, Person, Room
+from chatd.chat.model.entities import Outsider, Person
 from chatd.chat.text.names import Name
 from chatd.chat.text.query import EVERYWHERE, read_query
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.style import TextStyle
 from chatd.transport.ssh.exec.command import OK, REFUSED, Call, ExecCommand, UsageError
 
+#: Bytes of a list that are written at a time: a client that does not read costs no more.
+LIST_BYTES = 16 * 1024
 
-class Who(ExecCommand):
+
+class Listing(ExecCommand):
+    """A command that writes a list, a piece in each turn while the client takes it."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self._rows: Iterator[str] = iter(())
+
+    def rows(self) -> Iterator[str]:
+        """Return the rows, each of which is made when it is written."""
+        raise RuntimeError("a list has rows of its own")
+
+    def begin(self) -> None:
+        """Begin to write the list."""
+        self._rows = self.rows()
+        self._write()
+
+    def _write(self) -> None:
+        piece, size = [], 0
+        for row in self._rows:
+            piece.append(row)
+            size += len(row.encode())
+            if size >= LIST_BYTES:
+                break
+        self.call.put(piece)
+        if size < LIST_BYTES:
+            self.finish()
+        elif not self.call.channel.outbox.full:
+            self.call.host.clock.callLater(0, self.ready)
+
+    def ready(self) -> None:
+        """Write the next piece, unless the client does not take it yet."""
+        if not self.call.channel.outbox.full:
+            self.attempt(self._write)
+
+
+class Who(Listing):
     """``who``: lists the users, each with the rooms that a visitor may see, one per line."""
 
     def begin(self) -> None:
-        """Write the list."""
+        """Check that there are no words, then write the list."""
         self.call.check_no_words("who")
-        visible = _visible_rooms(self.call)
-        rows = []
-        for person in self.call.host.chat.people.everyone():
-            rooms = ",".join(str(room) for room in person.rooms.values() if room in visible)
-            rows.append(f"{person.nick} {rooms}".rstrip())
-        self.call.put(rows)
-        self.finish()
+        super().begin()
+
+    def rows(self) -> Iterator[str]:
+        """Return a row for each user."""
+        chat, outsider = self.call.host.chat, _outsider(self.call)
+        for person in chat.people.everyone():
+            rooms = [room for room in person.rooms.values() if chat.may_see(outsider, room)]
+            yield f"{person.nick} {','.join(map(str, rooms))}".rstrip()
 
 
-class Rooms(ExecCommand):
+class Rooms(Listing):
     """``rooms``: lists the rooms, each with its number of members and its topic, one per line."""
 
     def begin(self) -> None:
-        """Write the list."""
+        """Check that there are no words, then write the list."""
         self.call.check_no_words("rooms")
-        self.call.put(
-            [
-                f"{room} {len(room.members)} {room.settings.topic}".rstrip()
-                for room in _visible_rooms(self.call)
-            ]
-        )
-        self.finish()
+        super().begin()
+
+    def rows(self) -> Iterator[str]:
+        """Return a row for each room that the visitor may see."""
+        chat, outsider = self.call.host.chat, _outsider(self.call)
+        for room in list(chat.rooms.values()):
+            if chat.may_see(outsider, room):
+                yield f"{room} {len(room.members)} {room.settings.topic}".rstrip()
 
 
 class Search(ExecCommand):
@@ -83,10 +125,7 @@ def _outsider(call: Call) -> Outsider:
         operator=visitor.operator,
     )
     account = call.host.chat.accounts.of_key(visitor.fingerprint)
-    person.account = account.name.key if account is not None else None
+    if account is not None:
+        person.account, person.registered = account.name.key, account.created
+        call.host.chat.accounts.note_use(person.account, call.host.now())
     return Outsider(person, visitor.operator)
-
-
-def _visible_rooms(call: Call) -> list[Room]:
-    chat, outsider = call.host.chat, _outsider(call)
-    return [room for room in chat.rooms.values() if chat.may_see(outsider, room)]

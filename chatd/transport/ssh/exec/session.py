@@ -146,6 +146,11 @@ class SessionCommand(ExecCommand):
         """End: the server closes the session."""
         self.finish()
 
+    def abort(self) -> None:
+        """Close the channel, and drop what is pending."""
+        self._end()
+        self.call.channel.outbox.abort()
+
     def broken(self, bug: Exception) -> None:
         """Log a bug that occurred while sending, and close the channel."""
         self._log.failure("sending failed", failure=Failure(bug))

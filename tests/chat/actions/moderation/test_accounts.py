@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
+
 import pytest
 
 from chatd.chat.actions.moderation.accounts import forget_unused
 from chatd.chat.believed_time import BelievedTime
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import (
     ACCOUNTS_SHOWN,
@@ -128,6 +131,16 @@ def test_an_account_that_was_never_used_is_deleted_after_a_while(
     stays.leaves()
     assert result_of(forget_unused(server.chat, server.now)) == 1
     assert registered(server, "a", "SHA256:new").session.person.account == "a"
+
+
+def test_an_account_whose_owner_only_runs_commands_beside_is_used(server: Server) -> None:
+    """Such as ``ssh chat tail`` from cron."""
+    registered(server, "ada", ADA).leaves()
+    visitor = Visitor("ada", CAFE, ADA, as_guest=True)
+    entered = result_of(server.chat.enter(visitor, Client(), server.now))
+    assert isinstance(entered, tuple)
+    server.chat.leave(entered[0], "", server.now)
+    assert result_of(forget_unused(server.chat, server.now + UNUSED_SECONDS)) == 0
 
 
 def test_accounts_of_an_older_version_count_as_used(store: MemoryStore) -> None:
@@ -267,6 +280,62 @@ def test_an_account_gets_another_nick_with_all_that_is_its(
     assert set(records(store, "account")) == {"grace"}
     guest = server.enters("ada")
     assert guest.nick == "ada", "the old nick is free"
+
+
+class KilledError(Exception):
+    """The server was killed."""
+
+
+class DyingStore(MemoryStore):
+    """A store without transactions, whose server is killed after ``left`` records; None: never."""
+
+    left: int | None = None
+
+    def put_all(self, records: Sequence[Record]) -> Awaitable[None]:
+        if self.left is None:
+            return super().put_all(records)
+        super().put_all(records[: self.left])
+        if len(records) > self.left:
+            raise KilledError
+        raise AssertionError("all is done: there is no moment left to kill it at")
+
+
+@pytest.mark.parametrize("command", ["/server rename ada grace", "/server forget ada"])
+def test_a_server_of_a_cluster_that_is_killed_meanwhile_loses_and_gives_away_nothing(
+    command: str,
+) -> None:
+    """JetStream has no transactions, so each record may be the last that was stored."""
+    for count in range(12):
+        store = DyingStore()
+        server = Server(store)
+        op = server.enters("op", operator=True, fingerprint="SHA256:op")
+        ada = registered(server, "ada", ADA)
+        ada.types("/join attic"), ada.types("/set theme light"), ada.types("hello")
+        ada.leaves()
+        server.enters("cy").types("/dm ada psst")
+        store.left = count
+        answers(op, "ada")
+        try:
+            op.types(command)
+        except AssertionError:
+            break
+        except KilledError:
+            pass
+        store.left = None
+        again = Server(store)
+        back = again.enters("x", fingerprint=ADA)
+        if "rename" in command:
+            assert back.nick in ("ada", "grace"), count
+            back.leaves()
+        if again.chat.accounts.get("ada") is None:
+            stranger = registered(again, "ada", "SHA256:stranger")
+            assert stranger.nick == "ada"
+            assert not any("psst" in line for line in stranger.sees()), count
+            assert stranger.session.preferences.theme != "light", count
+            assert "ada" not in again.chat.rooms["attic"].roles, count
+    else:
+        raise AssertionError("it never ended")
+    assert count > 4
 
 
 def test_an_operator_resets_a_forgotten_password(server: Server, op: User) -> None:
