@@ -790,9 +790,9 @@ class Model:
         room, other = found
         if room.is_covered(room.mutes, other, self.now):
             return "no-change"
-        covered = self.add_ban(room.mutes, room, person, other, seconds)
+        targets = self.add_ban(room.mutes, room, person, other, seconds)
         how_long = f" for {seconds} s" if seconds else ""
-        if not seconds and covered[0][0] == "address":  # all that is known of a guest without a key
+        if room.mutes[targets[0]].until == self.now + BAN_ADDRESS_SECONDS:
             how_long = " for 1 day"
         line = f"{other.nick} is muted in {room.name}{how_long}, by {person.nick}"
         self.announce(room, person, line)

@@ -86,12 +86,9 @@ def _check_no_password(session: Session, line: str, now: float) -> None:
     :raises Refused: ``held-back``.
     """
     quotes = _QUOTED_IN_BLOCK if "\n" in line else _QUOTED_AFTER_NICK
-    if session.guard is None and quotes.search(line):
-        session.guard = PasswordGuard((), 0, now)
-        raise Refused(
-            "held-back",
-            "That was not posted, as there may be a password in it; send it again to say it.",
-        )
+    if quotes.search(line):
+        session.guard = session.guard or PasswordGuard((), 0, now)
+        session.guard.check_quoted(line)
     if session.guard is not None:
         session.guard.check(line.removeprefix("/"), now)
 

@@ -21,17 +21,31 @@ class PasswordGuard:
     :param until: When that is over.
     """
 
-    __slots__ = ("_held", "_until", "tried")
+    __slots__ = ("_held", "_quoted", "_until", "tried")
 
     def __init__(self, tried: tuple[str, ...], held: int, until: float) -> None:
         self.tried = tried[-GUARDED_PASSWORDS:]
         self._held = min(held, GUARDED_LINES)
         self._until = until
+        self._quoted = ""  # the last message that was held back for a command in it
 
     @property
     def is_holding(self) -> bool:
         """Whether it may hold back lines that are no password that was tried."""
         return self._held > 0
+
+    def check_quoted(self, line: str) -> None:
+        """Check that a message with a command that may have a password has been sent before.
+
+        :raises Refused: ``held-back``.
+        """
+        if line != self._quoted:
+            self._quoted = line
+            raise Refused(
+                "held-back",
+                "That was not posted, as there may be a password in it; send it again to say it.",
+            )
+        self._quoted = ""
 
     def check(self, line: str, now: float) -> None:
         """Check that a line may be posted; no other one is held back then.

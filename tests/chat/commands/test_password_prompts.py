@@ -133,14 +133,15 @@ def test_a_login_that_is_refused_while_it_asks_lets_no_password_out() -> None:
     ],
 )
 def test_a_command_with_a_password_within_a_message_is_held_back_once(line: str) -> None:
+    held = "-- That was not posted, as there may be a password in it; send it again to say it."
     _, guest, witness = with_ada()
-    guest.sees(), witness.sees(), guest.types(line)
-    assert guest.sees() == [
-        "-- That was not posted, as there may be a password in it; send it again to say it."
-    ]
-    assert witness.sees() == []
-    guest.types(line)
-    assert witness.sees()
+    asked(guest, "/login ada", "one", ""), witness.sees()
+    for _ in range(2):
+        guest.sees(), guest.types(f"{line}!"), guest.types(line)
+        assert guest.sees() == [held, held]
+        assert witness.sees() == []
+        guest.types(line)
+        assert witness.sees()
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def _network(text: str) -> Target | None:
     """
     target = read_target(text) if text.lower() != EVERYONE else None
     if text.lower() != EVERYONE and (target is None or target.kind is not Kind.ADDRESS):
-        raise Refused("bad-target", "Those who entered lately are everyone, or from a network.")
+        raise Refused("bad-target", "Say whom: everyone, or a network such as 203.0.113.0/24.")
     return target
 
 

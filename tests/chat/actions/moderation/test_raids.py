@@ -178,7 +178,7 @@ def test_a_raid_from_one_network_leaves_who_comes_from_elsewhere(server: Server,
     assert all(each.client.closed for each in raiders)
     assert not cy.client.closed
     op.types("/server ban cy last 1m")
-    assert last(op) == "-- Those who entered lately are everyone, or from a network."
+    assert last(op) == "-- Say whom: everyone, or a network such as 203.0.113.0/24."
     op.types("/server ban everyone last")
     assert "How to use it: /server ban everyone|NETWORK last TIME" in last(op)
     server.now += 3600
