@@ -233,6 +233,7 @@ class Chat:
         for part in parts:
             await part.load()
         self.opened = now if self.opened is None else self.opened
+        self.believed.check(now)  # so that a clock that is set in the first second is noticed
 
     def leave(self, session: Session, reason: str, now: float) -> None:
         """End one session of a person; they leave the server with their last one."""

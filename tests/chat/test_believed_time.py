@@ -207,3 +207,11 @@ def test_a_time_on_record_that_is_none_is_ignored() -> None:
     result_of(store.put_all([Record(KIND, "believed", "noon")]))
     result_of(chat_with(clocks, store).chat.load(clocks.now))
     assert clocks.at == clocks.now
+
+
+def test_a_clock_that_is_set_before_its_first_check_is_doubted() -> None:
+    clocks = Clocks(checks=False)
+    result_of(chat_with(clocks, MemoryStore()).chat.load(clocks.now))
+    clocks.set_forward(400 * DAY)
+    assert clocks.at == TODAY
+    assert clocks.believed.doubt(clocks.now)
