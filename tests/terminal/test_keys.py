@@ -60,6 +60,12 @@ def test_any_cutting_of_the_bytes_gives_the_same_keys(data: bytes, places: list[
     assert press(*(bytes([byte]) for byte in data)) == press(data)
 
 
+def test_rxvts_shifted_key_ends_at_its_dollar_whatever_follows() -> None:
+    for data in (b"\x1b[2$$", b"\x1b[20$$", b"\x1b[7$$$", b"\x1b[2$1"):
+        assert press(*(bytes([byte]) for byte in data)) == press(data)
+        assert press(data)
+
+
 @given(st.lists(st.binary(), max_size=10), st.booleans())
 def test_no_bytes_raise(pieces: list[bytes], flushes: bool) -> None:
     keys = Keys()

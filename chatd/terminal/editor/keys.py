@@ -160,7 +160,7 @@ class Keys:
 
     def _sequence(self, text: str, position: int, pressed: list[Pressed]) -> int:
         """Consume a sequence that begins with ESC, or hold it until more has arrived."""
-        if _UNFINISHED.fullmatch(text, position) and not _RXVT_SHIFTED.fullmatch(text, position):
+        if _UNFINISHED.fullmatch(text, position) and not _RXVT_SHIFTED.match(text, position):
             self._held = text[position:]
             return len(text)
         found = _SEQUENCE.match(text, position)
