@@ -28,7 +28,7 @@ from chatd.transport.gate.paced_input import PacedInput
 from chatd.transport.gate.strangers import REASONS, SENSE_BYTES, answer_to
 from chatd.transport.host import Host
 from chatd.transport.net.dual_stack import unmapped
-from chatd.transport.net.outbox import as_stream, prepare_socket
+from chatd.transport.net.outbox import as_stream, prepare_socket, send_first
 from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec, may_continue_header
 from chatd.wire.telnet.codec import PROBE
 
@@ -170,7 +170,7 @@ class Gate(PacedInput):
         self._timer = None
         if not self._data and self.transport is not None:
             self._probed = True
-            self.transport.write(PROBE)
+            send_first(self.transport, PROBE)
             self._timer = self._door.host.clock.callLater(PROBE_SECONDS, self._still_silent)
 
     def _still_silent(self) -> None:

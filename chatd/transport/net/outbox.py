@@ -15,6 +15,7 @@ import socket
 import struct
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, cast
 
 from twisted.internet import tcp
@@ -190,6 +191,19 @@ def prepare_socket(transport: ITransport) -> None:
             handle.setsockopt(level, option, value)
         except OSError:  # the peer has already disconnected; Twisted will notice
             return
+
+
+def send_first(transport: ITransport, data: bytes) -> None:
+    """Send some bytes on a connection that has sent nothing yet, before anything that follows.
+
+    A way in that sends on the socket itself would overtake what Twisted keeps for its next turn.
+    """
+    taken = 0
+    if isinstance(transport, tcp.Connection) and not transport.TLS:
+        with suppress(OSError):
+            taken = transport.getHandle().send(data)
+    if taken < len(data):
+        transport.write(data[taken:])
 
 
 def outbox_for(

@@ -19,6 +19,7 @@ from chatd.transport.net.outbox import (
     StreamOutbox,
     outbox_for,
     prepare_socket,
+    send_first,
 )
 from tests.support.memory_server import FakeTransport
 
@@ -107,6 +108,24 @@ class Line:
 
 
 # Straight to the socket ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [None, 0, 3])
+def test_what_is_sent_first_is_overtaken_by_nothing(room: int | None) -> None:
+    line = Line(room)
+    send_first(line.transport, b"probe ")
+    if room is None:  # what a way in sends in the same turn follows
+        line.sends(b"after")
+    else:
+        line.transport.write(b"after")
+    line.drains()
+    assert line.kernel.taken == b"probe after"
+
+
+def test_what_is_sent_first_on_a_connection_that_is_gone_is_no_error() -> None:
+    line = Line()
+    line.kernel.broken = True
+    send_first(line.transport, b"probe")
 
 
 def test_data_that_the_kernel_takes_is_sent_at_once() -> None:
