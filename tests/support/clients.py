@@ -13,6 +13,7 @@ from importlib.util import find_spec
 CLIENTS = {
     "ssh": (("ssh",), "openssh-client"),
     "ssh-keygen": (("ssh-keygen",), "openssh-client"),
+    "ssh-keyscan": (("ssh-keyscan",), "openssh-client"),
     "tmux": (("tmux",), "tmux"),
     "telnet": (("inetutils-telnet", "telnet"), "inetutils-telnet"),
     "telnet-ssl": (("telnet-ssl",), "telnet-ssl"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 
@@ -193,12 +192,11 @@ def test_a_client_of_telnet_or_nc_gets_no_line_after_the_probe() -> None:
     assert b"\r     \r--" in connection.receives()
 
 
-def test_ssh_keyscan_gets_the_key_from_the_one_port(served: Served) -> None:
-    keyscan = shutil.which("ssh-keyscan")
-    if keyscan is None:
-        pytest.skip("ssh-keyscan is not installed")
+def test_ssh_keyscan_gets_the_key_from_the_one_port(
+    served: Served, client: Callable[[str], str]
+) -> None:
     scanned = subprocess.run(
-        [keyscan, "-p", str(served.port()), "127.0.0.1"],
+        [client("ssh-keyscan"), "-p", str(served.port()), "127.0.0.1"],
         capture_output=True,
         timeout=PATIENCE,
         check=False,
