@@ -4,26 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
-from chatd.transport.services.periodic import PeriodicCheck
 
 #: Seconds between two looks at the clock, each of which takes some microseconds.
 CHECK_SECONDS = 1.0
 
 
-class ClockWatch(PeriodicCheck):
+class ClockWatch(Service):
     """Checks the time of day while the service runs; ``now`` returns it."""
 
     _log = Logger()
 
     def __init__(self, chat: Chat, clock: IReactorTime, now: Callable[[], float]) -> None:
-        super().__init__(clock, CHECK_SECONDS, self._check)
         self._chat = chat
         self._now = now
         self._is_reported = False
+        self._checks = LoopingCall(self._check)
+        self._checks.clock = clock
+
+    def startService(self) -> None:
+        """Start checking."""
+        super().startService()
+        checking = self._checks.start(CHECK_SECONDS)
+        checking.addErrback(lambda failure: self._log.failure("a check failed", failure=failure))
+
+    def stopService(self) -> None:
+        """Stop checking."""
+        super().stopService()
+        if self._checks.running:
+            self._checks.stop()
 
     def _check(self) -> None:
         now, believed = self._now(), self._chat.believed

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatd.chat.actions.status import counted
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
 from chatd.chat.store_health import SLOW_SECONDS, Transaction
-from chatd.transport.services.periodic import PeriodicCheck
 
 #: Seconds between two checks.
 CHECK_SECONDS = 0.5
@@ -22,13 +23,12 @@ RETRY_SECONDS = 5.0
 STEADY_SECONDS = 5.0
 
 
-class DiskWatch(PeriodicCheck):
+class DiskWatch(Service):
     """Watches the health of a chat's store while the service runs."""
 
     _log = Logger()
 
     def __init__(self, chat: Chat, clock: IReactorTime) -> None:
-        super().__init__(clock, CHECK_SECONDS, self._check)
         self._chat = chat
         self._health = chat.health
         self._clock = clock
@@ -38,6 +38,20 @@ class DiskWatch(PeriodicCheck):
         self._lines = self._changes = 0
         self._report_at = self._retry_at = self._slow_report_at = 0.0
         self._waiting: tuple[Transaction, float] | None = None
+        self._checks = LoopingCall(self._check)
+        self._checks.clock = clock
+
+    def startService(self) -> None:
+        """Start watching."""
+        super().startService()
+        checking = self._checks.start(CHECK_SECONDS, now=False)
+        checking.addErrback(lambda failure: self._log.failure("a check failed", failure=failure))
+
+    def stopService(self) -> None:
+        """Stop watching."""
+        super().stopService()
+        if self._checks.running:
+            self._checks.stop()
 
     def _check(self) -> None:
         now = self._clock.seconds()

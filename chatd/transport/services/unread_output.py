@@ -7,7 +7,9 @@ of them could use up the memory.
 
 from __future__ import annotations
 
+from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatd.chat.actions.status import counted
@@ -15,22 +17,34 @@ from chatd.chat.chat import Chat
 from chatd.chat.limits import CHECKED_AT_ONCE, PERSONAL_BYTES, UNREAD_BYTES
 from chatd.chat.model.client import Client
 from chatd.chat.model.entities import Person
-from chatd.transport.services.periodic import PeriodicCheck
 
 #: Seconds between two checks, each of which looks at some of the people.
 CHECK_SECONDS = 0.2
 
 
-class UnreadOutput(PeriodicCheck):
+class UnreadOutput(Service):
     """Ends the connections with the most unread output while all have too much together."""
 
     _log = Logger()
 
     def __init__(self, chat: Chat, clock: IReactorTime) -> None:
-        super().__init__(clock, CHECK_SECONDS, self._check)
         self._chat = chat
         self._unchecked: list[Person] = []
         self._unread: list[tuple[int, Client]] = []
+        self._checks = LoopingCall(self._check)
+        self._checks.clock = clock
+
+    def startService(self) -> None:
+        """Start checking."""
+        super().startService()
+        checking = self._checks.start(CHECK_SECONDS)
+        checking.addErrback(lambda failure: self._log.failure("a check failed", failure=failure))
+
+    def stopService(self) -> None:
+        """Stop checking."""
+        super().stopService()
+        if self._checks.running:
+            self._checks.stop()
 
     def _check(self) -> None:
         """Look at some of the people; after the last of them, end connections if need be."""
